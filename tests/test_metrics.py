@@ -1,0 +1,116 @@
+"""The metrics give the values that can be worked out by hand, and get worse as pictures get worse."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend import metrics
+
+Image = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image:
+    """Pink noise over a gradient: detail at every scale, as a painting has."""
+    rng = np.random.default_rng(1)
+    frequency = np.hypot(np.fft.fftfreq(96)[:, None], np.fft.fftfreq(160)[None]) + 0.01
+    noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((3, 96, 160))) / frequency).real
+    return np.clip(0.5 + 0.15 * noise / noise.std(), 0, 1).transpose(1, 2, 0).astype(np.float32)
+
+
+def blurred(image: Image, size: int) -> Image:
+    kernel = np.ones(size) / size
+    for axis in (0, 1):
+        image = np.apply_along_axis(
+            lambda line: np.convolve(np.pad(line, size // 2, "edge"), kernel, "valid"), axis, image
+        )
+    return image.astype(np.float32)
+
+
+def test_psnr_known_values(picture: Image) -> None:
+    assert metrics.psnr(picture, picture) == float("inf")
+    zeros = np.zeros((4, 6, 3))
+    assert metrics.psnr(zeros, zeros + 0.1) == pytest.approx(20)
+    half = zeros.copy()
+    half[:2] = 0.1
+    assert metrics.psnr(half, zeros, np.arange(4)[:, None] < np.array([[2] * 6])) == pytest.approx(20)
+    with pytest.raises(ValueError, match="different shapes"):
+        metrics.psnr(zeros, zeros[:2])
+    with pytest.raises(ValueError, match="no pixel"):
+        metrics.psnr(zeros, zeros, np.zeros((4, 6), bool))
+
+
+def test_patch_swd_is_zero_only_for_equal_textures(picture: Image) -> None:
+    same = metrics.patch_swd([picture], [picture])
+    assert set(same) == {"96", "48", "24", "mean"}
+    assert all(value == 0 for value in same.values())
+    # Texture, not place: a shifted picture is far nearer than a blurred one of the same PSNR or better.
+    shifted = metrics.patch_swd([np.roll(picture, 7, axis=1)], [picture])["mean"]
+    soft = metrics.patch_swd([blurred(picture, 5)], [picture])["mean"]
+    assert shifted < 0.4 * soft
+
+
+def test_patch_swd_puts_the_damage_at_its_scale(picture: Image) -> None:
+    soft = metrics.patch_swd([blurred(picture, 3)], [picture])
+    assert soft["96"] > 2 * soft["24"]
+    tinted = metrics.patch_swd([picture * np.float32([1, 0.8, 0.8])], [picture])
+    assert tinted["24"] > 2 * tinted["96"]
+
+
+@pytest.mark.parametrize("measure", ["swd", "spectrum", "psnr"])
+def test_more_damage_is_worse(picture: Image, measure: str) -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.standard_normal(picture.shape).astype(np.float32)
+
+    def badness(image: Image) -> float:
+        if measure == "swd":
+            return metrics.patch_swd([image], [picture])["mean"]
+        if measure == "spectrum":
+            return metrics.log_spectrum_error(image, picture)
+        return -metrics.psnr(image, picture)
+
+    for series in ([blurred(picture, n) for n in (1, 3, 7)], [picture + k * noise for k in (0.0, 0.03, 0.1)]):
+        values = [badness(image) for image in series]
+        assert values == sorted(values) and values[0] < values[1] < values[2]
+
+
+def test_log_spectrum_of_a_scaled_picture(picture: Image) -> None:
+    """Half the contrast is a quarter of the power: 6.02 dB in every ring."""
+    assert metrics.log_spectrum_error(picture / 2, picture) == pytest.approx(6.02, abs=0.05)
+
+
+def moving(picture: Image, step: int) -> tuple[Image, Image, Image]:
+    """Two frames of a picture that slides ``step`` pixels to the right, and its vectors."""
+    vector = np.zeros((*picture.shape[:2], 4), np.float32)
+    vector[..., 0], vector[..., 2] = -step, step
+    return picture, np.roll(picture, step, axis=1), vector
+
+
+def test_warp_error_follows_motion(picture: Image) -> None:
+    before, after, vector = moving(picture, 4)
+    assert metrics.warp_error(after, before, vector, vector) < 1e-10
+    assert metrics.warp_error(after, before, 0 * vector, 0 * vector) > 1e-3
+    assert metrics.warp_error(after + 0.1, before, vector, vector) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_what_was_hidden_does_not_count(picture: Image) -> None:
+    """A square slides right over a still ground: damage to the strip that it uncovers costs nothing."""
+    vector, previous = np.zeros((40, 60, 4), np.float32), np.zeros((40, 60, 4), np.float32)
+    vector[10:30, 26:46] = (-6, 0, 6, 0)
+    previous[10:30, 20:40] = (-6, 0, 6, 0)
+    before, after = np.zeros((40, 60, 3), np.float32), np.zeros((40, 60, 3), np.float32)
+    after[12:28, 20:26] = 1
+    assert metrics.warp_error(after, before, vector, previous) == 0
+    after[12:28, 48:54] = 1
+    assert metrics.warp_error(after, before, vector, previous) > 0.03
+
+
+def test_loop_seam() -> None:
+    turn = [np.full((4, 4, 3), np.cos(2 * np.pi * i / 48)) for i in range(48)]
+    swing = [np.full((4, 4, 3), i / 10) for i in range(10)]
+    assert metrics.loop_seam(swing) == pytest.approx(9)
+    assert metrics.loop_seam(turn) < 0.2
+    with pytest.raises(ValueError, match="3 frames"):
+        metrics.loop_seam(swing[:2])
+    with pytest.raises(ValueError, match="do not move"):
+        metrics.loop_seam([swing[0]] * 3)
