@@ -1,0 +1,68 @@
+"""The passes that a look reads: which are missing, and switching them on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass: the view layer's property that switches it on, and what Blender's window calls it and where."""
+
+    attribute: str
+    label: str
+    where: str
+
+
+NEEDED = (
+    Pass("use_pass_combined", "Combined", "View Layer > Passes > Data"),
+    Pass("use_pass_z", "Depth", "View Layer > Passes > Data"),
+    Pass("use_pass_position", "Position", "View Layer > Passes > Data"),
+    Pass("use_pass_normal", "Normal", "View Layer > Passes > Data"),
+    Pass("use_pass_vector", "Vector", "View Layer > Passes > Data"),
+    Pass("use_pass_diffuse_color", "Diffuse Color", "View Layer > Passes > Light"),
+    Pass("use_pass_cryptomatte_object", "Cryptomatte Object", "View Layer > Passes > Cryptomatte"),
+)
+CRYPTOMATTE_DEPTH = 2  # one EXR layer: the two objects that cover most of a pixel
+
+
+def missing(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+    """The labels of the needed passes that ``view_layer`` will not render, in the order of NEEDED."""
+    return [needed.label for needed in NEEDED if not getattr(view_layer, needed.attribute)]
+
+
+def warnings(scene: bpy.types.Scene) -> list[str]:
+    """What would make the passes useless although they are on, in the artist's words. Empty: all is well."""
+    found = []
+    if scene.render.use_motion_blur:
+        found.append("Motion Blur is on: Blender leaves the Vector pass empty. Switch off Render > Motion Blur.")
+    return found
+
+
+def enable(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+    """Switch on what is missing. Gives the labels that were switched on. Leaves motion blur to the artist."""
+    switched = missing(scene, view_layer)
+    for needed in NEEDED:
+        setattr(view_layer, needed.attribute, True)
+    view_layer.pass_cryptomatte_depth = CRYPTOMATTE_DEPTH
+    return switched
+
+
+@contextmanager
+def enabled(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[None]:
+    """The needed passes are on inside; afterwards they are as they were, also after an error."""
+    names = [needed.attribute for needed in NEEDED] + ["pass_cryptomatte_depth"]
+    before = {name: getattr(view_layer, name) for name in names}
+    enable(scene, view_layer)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(view_layer, name, value)
+
+
+def main_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
+    """The view layer that a shot is made of: the first that is used for rendering, else the first."""
+    return next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])

@@ -1,0 +1,70 @@
+"""Where a scene's files go. Only ``places`` needs Blender; the rest is plain paths."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import bpy
+
+FRAME = re.compile(r"^(?P<name>.+)_(?P<frame>-?\d{3,})\.exr$")
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of one scene's shot. Nothing is created here: whoever writes makes the folder.
+
+    ``folder``: the scene's own folder. ``name``: the shot's name, safe in a file name on every system.
+    """
+
+    folder: Path
+    name: str
+
+    @property
+    def passes(self) -> Path:
+        """Multilayer EXRs out of the Render Result, and ``shot.json``."""
+        return self.folder / "passes"
+
+    @property
+    def paint(self) -> Path:
+        """The artist's painted keyframes."""
+        return self.folder / "paint"
+
+    @property
+    def styled(self) -> Path:
+        """What the look makes: one half-float EXR per frame."""
+        return self.folder / "styled"
+
+    @property
+    def look(self) -> Path:
+        """The look that was trained on this scene."""
+        return self.folder / f"{self.name}.look"
+
+
+def safe_name(name: str) -> str:
+    """``name`` with everything that a file system may refuse made an underscore. Never empty."""
+    safe = re.sub(r"[^\w\-]+", "_", name).strip("_")
+    return safe or "scene"
+
+
+def frame_path(folder: Path, name: str, frame: int) -> Path:
+    """``NAME_####.exr``, numbered as Blender numbers files: four digits, a minus sign counting as one."""
+    return folder / f"{name}_{frame:04d}.exr"
+
+
+def frames_in(folder: Path, name: str) -> list[int]:
+    """The frame numbers of ``name`` that are in ``folder``, sorted. No folder: no frames."""
+    if not folder.is_dir():
+        return []
+    found = (FRAME.match(path.name) for path in folder.iterdir())
+    return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
+
+
+def places(scene: "bpy.types.Scene") -> Places:
+    """Beside the saved .blend: ``//paintover/<scene>``. Before the first save: in Blender's temporary folder."""
+    import bpy
+
+    root = Path(bpy.path.abspath("//")) if bpy.data.filepath else Path(bpy.app.tempdir)
+    name = safe_name(scene.name)
+    return Places(root / "paintover" / name, name)
