@@ -1,0 +1,261 @@
+"""A shot: the multilayer EXR frames that Blender rendered, and what ``shot.json`` beside them tells.
+
+Blender 4.5 writes one part with channels such as ``ViewLayer.DiffCol.R``; 5.x writes one part per pass, with names such
+as ``ViewLayer.Diffuse Color.R``. Both are read here, and nobody else needs to know.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from . import images
+from .colour import View
+from .errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
+from .images import FloatImage
+
+_FRAME_FILE = re.compile(r"(?P<name>[^.].*?)?_?(?P<frame>(?<!\d)\d{4,}|-\d{3,})\.exr", re.IGNORECASE)
+SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
+
+
+@dataclass(frozen=True)
+class PassKind:
+    """One pass as we name it, as Blender's files name it, and as Blender's window names it."""
+
+    channels: int
+    in_files: tuple[str, ...]
+    suffixes: str
+    label: str
+    switch: str
+    outside: float = 0.0  # the value where a cropped frame has no pixels
+
+
+PASSES = {
+    "beauty": PassKind(4, ("Combined",), "rgba", "Combined", "Passes > Data > Combined"),
+    "albedo": PassKind(3, ("DiffCol", "Diffuse Color"), "rgb", "Diffuse Color", "Passes > Light > Diffuse > Color"),
+    "normal": PassKind(3, ("Normal",), "xyz", "Normal", "Passes > Data > Normal"),
+    "depth": PassKind(1, ("Depth",), "z", "Depth", "Passes > Data > Z (Depth in Blender 5)", SKY_DEPTH),
+    "position": PassKind(3, ("Position",), "xyz", "Position", "Passes > Data > Position"),
+    "vector": PassKind(4, ("Vector",), "xyzw", "Vector", "Passes > Data > Vector"),
+    "object": PassKind(1, ("CryptoObject00",), "r", "Cryptomatte Object", "Passes > Cryptomatte > Object"),
+}
+_BY_FILE_NAME = {in_file: name for name, kind in PASSES.items() for in_file in kind.in_files}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a pass lies in a file: its part, and its channels in canonical order."""
+
+    part: int
+    channels: tuple[int, ...]
+
+
+class Shot:
+    """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``."""
+
+    def __init__(
+        self, folder: Path, name: str, files: dict[int, Path], size: tuple[int, int], view: View | None, blurred: bool
+    ) -> None:
+        self.folder = folder
+        self.name = name
+        self.frames = sorted(files)
+        self.width, self.height = size
+        self.view = view
+        self.motion_blur = blurred
+        self._files = files
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Shot":
+        """Open a folder of ``NAME_####.exr``. Raises ShotError where there is no such folder, frame or readable one."""
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise ShotError(f"There is no folder {folder}.", "Render the shot's passes first.", path=str(folder))
+        facts = _read_facts(folder)
+        name, files = _find_frames(folder, facts.get("name"))
+        first = files[min(files)]
+        with images.opened(first) as source:
+            spec = source.spec_dimensions(0, 0)
+        view = View.from_json(facts["view"]) if facts.get("view") else None
+        return cls(folder, name, files, (spec.full_width, spec.full_height), view, bool(facts.get("motion_blur")))
+
+    def path(self, frame: int) -> Path:
+        """The frame's file. Raises FrameRangeError for a frame that the shot does not have."""
+        if frame not in self._files:
+            raise FrameRangeError(
+                f"Frame {frame} is not in the shot, which has {_spoken(self.frames)}.", "Render it.", frame=frame
+            )
+        return self._files[frame]
+
+    def select(self, first: int | None = None, last: int | None = None) -> list[int]:
+        """The shot's frames from ``first`` to ``last``, both included. Raises FrameRangeError."""
+        first = self.frames[0] if first is None else first
+        last = self.frames[-1] if last is None else last
+        has = f"the shot has {_spoken(self.frames)}"
+        remedy = "Choose frames that are in the shot, or render the missing ones."
+        if first > last:
+            raise FrameRangeError(f"The frame range {first} to {last} runs backwards; {has}.", remedy)
+        chosen = [frame for frame in self.frames if first <= frame <= last]
+        if first < self.frames[0] or last > self.frames[-1] or not chosen:
+            raise FrameRangeError(
+                f"The frames {first} to {last} were asked for, but {has}.", remedy, first=first, last=last
+            )
+        return chosen
+
+    def passes(self, frame: int) -> set[str]:
+        """The canonical names of the passes that the frame has. Raises ShotError."""
+        path = self.path(frame)
+        with images.opened(path) as source:
+            return set(_find_passes(source))
+
+    def read(self, frame: int, names: Sequence[str]) -> dict[str, FloatImage]:
+        """The frame's passes as float32 HxWxC in C order, see ``PASSES`` for the channels.
+
+        beauty: scene-linear premultiplied RGBA. normal, position: world space, metres. depth: metres, 1e10 where there
+        is nothing. vector: pixels, as arrays are indexed: what is at (column, row) now was at (column + vector[0],
+        row + vector[1]) one frame before and will be at (column + vector[2], row + vector[3]) one frame later; zero
+        where there is nothing. object: the Cryptomatte id's bits.
+
+        Raises MissingPassError, MotionBlurError, FrameRangeError, and ShotError for a broken frame or another size.
+        """
+        path = self.path(frame)
+        if "vector" in names and self.motion_blur:
+            raise MotionBlurError(
+                f"{path.name} was rendered with motion blur, and Blender leaves the Vector pass empty then.",
+                "Switch Motion Blur off in the Render Properties and render the shot again.",
+                path=str(path),
+            )
+        with images.opened(path) as source:
+            places = _find_passes(source)
+            missing = [name for name in names if name not in places]
+            if missing:
+                raise _missing(path, missing)
+            self._check_size(path, source)
+            result = _read_places(source, path, {name: places[name] for name in names})
+        if "vector" in result:
+            # Blender: y upward, and zw is the motion since the next frame rather than to it.
+            result["vector"] *= np.array([1, -1, -1, 1], np.float32)
+        for name, pixels in result.items():
+            _make_finite(name, pixels)
+        return result
+
+    def _check_size(self, path: Path, source: oiio.ImageInput) -> None:
+        spec = source.spec_dimensions(0, 0)
+        if (spec.full_width, spec.full_height) != (self.width, self.height):
+            raise ShotError(
+                f"{path.name} is {spec.full_width} x {spec.full_height} pixels, "
+                f"but the shot's first frame is {self.width} x {self.height}.",
+                "Render the whole shot at one resolution.",
+                path=str(path),
+            )
+
+
+def _read_facts(folder: Path) -> dict[str, object]:
+    path = folder / "shot.json"
+    if not path.exists():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or facts["format"] != 1:
+            raise ValueError("written by another version of Paintover")
+    except (OSError, ValueError, KeyError) as error:
+        raise ShotError(
+            f"shot.json in {folder} cannot be used ({error}).", "Render the shot's passes again.", path=str(path)
+        ) from error
+    return facts
+
+
+def _find_frames(folder: Path, wanted: object) -> tuple[str, dict[int, Path]]:
+    shots: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        match = _FRAME_FILE.fullmatch(path.name)
+        if match:
+            shots.setdefault(match["name"] or "", {})[int(match["frame"])] = path
+    if isinstance(wanted, str) and wanted in shots:
+        return wanted, shots[wanted]
+    if not shots:
+        raise ShotError(
+            f"There are no frames in {folder}: multilayer EXR files named NAME_0001.exr are looked for.",
+            "Render the shot's passes first.",
+            path=str(folder),
+        )
+    if len(shots) > 1:
+        raise ShotError(
+            f"{folder} holds frames of several shots: {', '.join(sorted(shots))}.",
+            "Give each shot its own folder.",
+            path=str(folder),
+        )
+    return next(iter(shots.items()))
+
+
+def _find_passes(source: oiio.ImageInput) -> dict[str, _Place]:
+    """The passes of the first view layer that has most of them (Blender adds a layer for the compositor's output)."""
+    layers: dict[str, dict[str, dict[str, tuple[int, int]]]] = {}
+    part = 0
+    while (spec := source.spec(part, 0)).nchannels:
+        for index, channel in enumerate(spec.channelnames):
+            layer, in_file, suffix = _split(channel)
+            if in_file in _BY_FILE_NAME:
+                found = layers.setdefault(layer, {}).setdefault(_BY_FILE_NAME[in_file], {})
+                found.setdefault(suffix, (part, index))
+        part += 1
+    best: dict[str, _Place] = {}
+    for passes in layers.values():
+        places = {}
+        for name, found in passes.items():
+            at = [found[suffix] for suffix in PASSES[name].suffixes if suffix in found]
+            if len(at) == PASSES[name].channels:
+                places[name] = _Place(at[0][0], tuple(index for _, index in at))
+        if len(places) > len(best):
+            best = places
+    return best
+
+
+def _split(channel: str) -> tuple[str, str, str]:
+    """A channel's view layer, pass and suffix; a plain EXR's R, G, B, A count as Combined."""
+    if "." not in channel:
+        return "", "Combined", channel.lower()
+    rest, suffix = channel.rsplit(".", 1)
+    layer, _, in_file = rest.rpartition(".")
+    return layer, in_file, suffix.lower()
+
+
+def _read_places(source: oiio.ImageInput, path: Path, places: dict[str, _Place]) -> dict[str, FloatImage]:
+    """Read each part once: the range of channels that is needed, then cut it into passes."""
+    result: dict[str, FloatImage] = {}
+    for part in sorted({place.part for place in places.values()}):
+        here = {name: place.channels for name, place in places.items() if place.part == part}
+        begin = min(min(channels) for channels in here.values())
+        end = max(max(channels) for channels in here.values()) + 1
+        pixels = images.read_channels(source, path, part, begin, end)
+        for name, channels in here.items():
+            result[name] = np.ascontiguousarray(pixels[..., [channel - begin for channel in channels]])
+    return result
+
+
+def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
+    labels = ", ".join(PASSES[name].label for name in names)
+    switches = "; ".join(PASSES[name].switch for name in names)
+    plural = "passes" if len(names) > 1 else "pass"
+    return MissingPassError(
+        f"{path.name} lacks the {plural} {labels}.",
+        f"Switch on in the View Layer Properties: {switches}. Then render the shot again.",
+        path=str(path),
+        passes=list(names),
+    )
+
+
+def _make_finite(name: str, pixels: FloatImage) -> None:
+    """Replace NaN and infinity (fireflies, half float's sky) in place; the sum shows cheaply whether there are any."""
+    if name != "object" and not np.isfinite(pixels.sum(dtype=np.float32)):
+        limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
+        np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
+
+
+def _spoken(frames: Iterable[int]) -> str:
+    """Frames in words: "frame 7", "frames 1 to 24"."""
+    frames = sorted(frames)
+    return f"frame {frames[0]}" if len(frames) == 1 else f"frames {frames[0]} to {frames[-1]}"
