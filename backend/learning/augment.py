@@ -1,0 +1,18 @@
+"""Differentiable augmentation (Zhao et al. 2020): the same random change to real and fake, so that little data lasts."""
+
+import torch
+from torch import Tensor
+
+
+def symmetry(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """One random of the eight flips and quarter turns, for a whole batch of square (N, C, S, S) pictures."""
+    pick = int(torch.randint(8, (1,), generator=generator))
+    if pick & 4:
+        pictures = pictures.flip(3)
+    return torch.rot90(pictures, pick & 3, (2, 3))
+
+
+def tint(pictures: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Shift each picture's channels by a random constant: a discriminator then judges texture more than palette."""
+    shift = torch.randn(len(pictures), pictures.shape[1], 1, 1, generator=generator) * strength
+    return pictures + shift.to(pictures.device)

@@ -1,0 +1,34 @@
+"""Network blocks. No normalisation over the picture: statistics taken per frame flicker and show tile seams."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.2
+
+
+def activation() -> nn.Module:
+    return nn.LeakyReLU(SLOPE, inplace=True)
+
+
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
+    """A convolution whose border repeats the picture's edge, He-initialised for the leaky ReLU, times ``gain``."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode="zeros")
+    nn.init.kaiming_normal_(layer.weight, SLOPE)
+    layer.weight.data.mul_(gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), the last convolution starting near zero so that a deep stack starts as identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = convolution(channels, channels)
+        self.second = convolution(channels, channels, gain=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.first(F.leaky_relu(x, SLOPE))
+        hidden = self.second(F.leaky_relu(hidden, SLOPE, inplace=True))
+        return x + hidden

@@ -1,0 +1,145 @@
+"""What a look's network is shown of a frame: the passes, encoded once and the same for training and for use."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..colour import View
+from ..shot import Shot
+
+PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
+OPTIONAL = ("object",)
+SKY = 1e9  # metres: Blender writes 1e10 where a ray hit nothing
+CHANNELS = 12  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1
+COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The scales by which passes become numbers near one: measured on the key frames, kept in the card.
+
+    ``depth``: metres, the key frames' median. ``pixel``: metres, a pixel's size at that depth. ``centre``: metres,
+    the median world position, subtracted before positions become waves.
+    """
+
+    depth: float
+    pixel: float
+    centre: tuple[float, float, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Encoding":
+        return cls(float(data["depth"]), float(data["pixel"]), tuple(data["centre"]))
+
+    @classmethod
+    def measured(cls, depth: np.ndarray, position: np.ndarray) -> "Encoding":
+        """From a key frame's ``depth`` (H, W, 1) and ``position`` (H, W, 3)."""
+        seen = depth[..., 0] < SKY
+        if not seen.any():
+            return cls(1.0, 1.0, (0.0, 0.0, 0.0))
+        median = float(np.median(depth[..., 0][seen]))
+        step = np.linalg.norm(np.diff(position, axis=1), axis=-1)
+        both = seen[:, 1:] & seen[:, :-1]
+        # Neighbours on one surface seen at a slant lie further apart than a pixel is large: the lower quartile is fair.
+        relative = (step / np.maximum(depth[:, 1:, 0], 1e-6))[both]
+        pixel = median * float(np.quantile(relative, 0.25)) if relative.size else median / 1000
+        centre = np.median(position[seen], axis=0)
+        return cls(median, max(pixel, 1e-9), (float(centre[0]), float(centre[1]), float(centre[2])))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame's passes as tensors (channels, H, W), and the raw passes that motion needs.
+
+    ``display``: what the artist sees, 0..1. ``guides``: CHANNELS. ``alpha``: coverage of the render, 0..1.
+    ``vector``: (4, H, W) pixels, to the previous frame and to the next.
+    """
+
+    number: int
+    display: Tensor
+    alpha: Tensor
+    guides: Tensor
+    depth: np.ndarray
+    position: np.ndarray
+    objects: np.ndarray | None
+    vector: Tensor
+
+    @property
+    def to_previous(self) -> Tensor:
+        return self.vector[:2]
+
+    @property
+    def to_next(self) -> Tensor:
+        return self.vector[2:]
+
+    @property
+    def height(self) -> int:
+        return self.display.shape[1]
+
+    @property
+    def width(self) -> int:
+        return self.display.shape[2]
+
+
+def planes(image: np.ndarray) -> Tensor:
+    """(H, W, C) array to (C, H, W) tensor of float32."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
+
+
+def object_names(identifiers: np.ndarray) -> np.ndarray:
+    """Cryptomatte's (H, W, 1) float identifiers as (H, W) integers: their bits, since some are denormal or NaN."""
+    return np.ascontiguousarray(identifiers[..., 0], np.float32).view(np.uint32).astype(np.int64)
+
+
+def motion_passes(shot: Shot, number: int) -> tuple[np.ndarray, np.ndarray | None, Tensor]:
+    """Position (H, W, 3), object names (H, W) or None, and vectors (4, H, W) of a frame: all that a track needs."""
+    names = ["position", "vector"] + (["object"] if "object" in shot.passes(number) else [])
+    passes = shot.read(number, names)
+    objects = object_names(passes["object"]) if "object" in passes else None
+    return passes["position"], objects, planes(passes["vector"])
+
+
+def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tuple[Frame, Encoding]:
+    """A frame of the shot, encoded. With no ``encoding`` it is measured on this frame."""
+    names = [*PASSES, *(name for name in OPTIONAL if name in shot.passes(number))]
+    passes = shot.read(number, names)
+    if encoding is None:
+        encoding = Encoding.measured(passes["depth"], passes["position"])
+    beauty = passes["beauty"]
+    alpha = np.clip(beauty[..., 3:], 0, 1)
+    colour = beauty[..., :3]
+    if alpha.min() < 1:  # EXR colour is premultiplied; the painter sees the colour itself
+        colour = colour / np.maximum(alpha, 1e-4)
+    display = planes(view.to_display(np.ascontiguousarray(colour)))
+    coverage = planes(alpha)
+    depth = torch.from_numpy(passes["depth"][..., 0])
+    sky = (depth > SKY).float()
+    logarithm = (torch.log2(depth.clamp(1e-6, SKY) / encoding.depth) / 4).clamp(-1, 1)
+    guides = torch.cat(
+        [
+            display * 2 - 1,
+            coverage,
+            planes(passes["albedo"]).clamp_(0, 1).sqrt_().mul_(2).sub_(1),
+            planes(passes["normal"]),
+            logarithm[None],
+            sky[None],
+        ]
+    )
+    objects = object_names(passes["object"]) if "object" in passes else None
+    frame = Frame(
+        number, display, coverage, guides, passes["depth"], passes["position"], objects, planes(passes["vector"])
+    )
+    return frame, encoding
+
+
+def positions(rest: np.ndarray, depth: np.ndarray, encoding: Encoding) -> Tensor:
+    """The generator's position input (4, H, W): rest position and footprint, both in pixels at the median depth."""
+    centred = (rest - np.asarray(encoding.centre, np.float32)) / encoding.pixel
+    footprint = np.minimum(depth / encoding.depth, 1e4)
+    # The sky has no position: an endless footprint silences its waves.
+    return torch.cat([planes(centred), planes(footprint)])

@@ -1,0 +1,142 @@
+"""Exact motion from the renderer: reprojection, validity, and tracks that tie every frame to one key frame.
+
+A flow is a tensor of shape (2, H, W), in pixels: pixel (col, row) of this frame shows what the other frame shows at
+(col + flow[0], row + flow[1]). Images are (C, H, W). A validity mask is (1, H, W), 1 where the same piece of surface is
+seen in both frames and 0 where it is hidden or outside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FORWARD_BACKWARD_TOLERANCE = (
+    0.75  # pixels: vectors are exact but not anti-aliased, so silhouettes are off by half a pixel
+)
+FIT_STRIDE = 3  # every third pixel in each direction is plenty for a fit with twelve unknowns
+RIGID_RESIDUAL = 2e-3  # of the object's extent: below this it moved as one piece
+
+
+def grid(flow: Tensor) -> Tensor:
+    """``flow`` as the (1, H, W, 2) sampling grid that ``grid_sample(align_corners=True)`` takes."""
+    height, width = flow.shape[1:]
+    columns = torch.arange(width, dtype=flow.dtype)
+    rows = torch.arange(height, dtype=flow.dtype)[:, None]
+    return torch.stack(
+        ((flow[0] + columns) * (2 / max(width - 1, 1)) - 1, (flow[1] + rows) * (2 / max(height - 1, 1)) - 1), -1
+    )[None]
+
+
+def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """``image`` of the other frame as this frame would see it. Outside the frame its border is repeated."""
+    return F.grid_sample(image[None], grid(flow), mode=mode, padding_mode="border", align_corners=True)[0]
+
+
+def inside(flow: Tensor) -> Tensor:
+    """Mask of the pixels whose flow ends within the frame."""
+    height, width = flow.shape[1:]
+    column = flow[0] + torch.arange(width, dtype=flow.dtype)
+    row = flow[1] + torch.arange(height, dtype=flow.dtype)[:, None]
+    return ((column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1))[None].to(flow.dtype)
+
+
+def agreement(there: Tensor, back: Tensor) -> Tensor:
+    """Validity of the flow ``there``, given the other frame's flow ``back`` to this one (forward-backward check)."""
+    error = there + warp(back, there)
+    return (error.square().sum(0, keepdim=True) < FORWARD_BACKWARD_TOLERANCE**2).to(there.dtype) * inside(there)
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where each pixel of a frame is found in a key frame: ``flow`` (2, H, W) and its ``valid`` mask (1, H, W)."""
+
+    flow: Tensor
+    valid: Tensor
+
+    @staticmethod
+    def identity(height: int, width: int) -> "Track":
+        return Track(torch.zeros(2, height, width), torch.ones(1, height, width))
+
+    def extended(self, there: Tensor, valid: Tensor) -> "Track":
+        """The track of the next frame along, whose flow ``there`` leads to this track's frame.
+
+        Flows are composed, never images: a painting is resampled once, however far it is carried.
+        """
+        flow = there + warp(self.flow, there)
+        # A sample that mixes valid with invalid neighbours mixes two surfaces: only full validity counts.
+        still = (warp(self.valid, there) > 0.999).to(valid.dtype)
+        return Track(flow, valid * still * inside(flow))
+
+
+class RestPose:
+    """Coordinates that stick to surfaces: each object's world positions as they were in the key frame.
+
+    From frame to frame an affine map is fitted to each object's positions (least squares over the pixels that both
+    frames show), so that also what the key frame never showed gets coordinates that move with its object. Where an
+    object deforms, the carried coordinates themselves are used, and the fit only fills what is newly seen.
+    """
+
+    def __init__(self, position: np.ndarray, objects: np.ndarray | None) -> None:
+        """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown."""
+        self.rest = position
+        self.objects = np.zeros(position.shape[:2], np.int64) if objects is None else objects
+        self.maps: dict[int, np.ndarray] = {}  # object -> (4, 3): homogeneous world position of this frame -> rest
+
+    def step(self, position: np.ndarray, objects: np.ndarray | None, there: Tensor, valid: Tensor) -> "RestPose":
+        """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
+        following = RestPose(position, objects)
+        small = np.s_[::FIT_STRIDE, ::FIT_STRIDE]
+        carried = warp(torch.from_numpy(np.ascontiguousarray(self.rest.transpose(2, 0, 1))), there)
+        source = carried.numpy().transpose(1, 2, 0)
+        before = warp(torch.from_numpy(self.objects[None].astype(np.float64)), there.double(), "nearest")
+        same = (before[0].numpy().astype(np.int64) == following.objects) & (valid[0].numpy() > 0)
+
+        world, target, usable = position[small], source[small], same[small]
+        names = following.objects[small]
+        rest = position.copy()
+        for name in np.unique(names):
+            prior = self.maps.get(int(name), np.eye(4, 3))
+            chosen = usable & (names == name)
+            fit, residual = _fit(world[chosen], target[chosen], prior)
+            following.maps[int(name)] = fit
+            if np.allclose(fit, np.eye(4, 3), atol=1e-5):
+                continue
+            here = following.objects == name
+            rest[here] = position[here] @ fit[:3] + fit[3]
+            if residual > RIGID_RESIDUAL:
+                deforming = here & same
+                rest[deforming] = source[deforming]
+        following.rest = rest.astype(np.float32)
+        return following
+
+
+def _fit(world: np.ndarray, target: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, float]:
+    """The (4, 3) affine map from ``world`` to ``target`` (N, 3), drawn to ``prior`` where the points leave it open.
+
+    Returns it with its residual, relative to the points' extent. Fitted twice: the second time without the outliers
+    that a silhouette's pixels are.
+    """
+    if len(world) < 32:
+        return prior, 0.0
+    centre = world.mean(0, dtype=np.float64)
+    extent = float(np.sqrt(((world - centre) ** 2).sum(1).mean())) + 1e-9
+    points = np.concatenate([(world - centre) / extent, np.ones((len(world), 1))], 1)
+    missing = target - (world @ prior[:3] + prior[3])
+    keep = np.ones(len(world), bool)
+    correction = np.zeros((4, 3))
+    residual = 0.0
+    for _ in range(2):
+        basis = points[keep]
+        normal = basis.T @ basis / len(basis) + 1e-6 * np.eye(4)
+        correction = np.linalg.solve(normal, basis.T @ missing[keep] / len(basis))
+        error = np.linalg.norm(missing - points @ correction, axis=1)
+        keep = error <= 3 * np.median(error) + 1e-7 * extent
+        residual = float(np.sqrt((error[keep] ** 2).mean())) / extent
+    if np.abs(correction).max() < 1e-5 * extent:
+        return prior, 0.0
+    fit = prior.copy()
+    fit[:3] += correction[:3] / extent
+    fit[3] += correction[3] - centre @ correction[:3] / extent
+    return fit, residual
