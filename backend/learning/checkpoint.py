@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import LookError
-from ..files import replacing
+from ..images import written_beside
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write nested dicts of tensors, numbers and strings; the file appears whole or not at all."""
     tensors: dict[str, Tensor] = {}
     plain = _split(state, "", tensors)
-    with replacing(path) as part:
+    with written_beside(path) as part:
         save_file(tensors, part, {"state": json.dumps(plain)})
 
 
