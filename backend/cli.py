@@ -1,0 +1,235 @@
+"""The command line: ``python -m backend VERB ...``. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 cancelled.
+
+Results go to stdout, progress and messages to stderr. With ``--json`` stdout carries one JSON object a line, with the
+types of the protocol: progress, and at the end result or error.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, TextIO
+
+from .errors import Cancelled, PaintoverError, UsageError
+from .job import Job
+from .protocol import ERROR, PROGRESS, RESULT, plain
+from .serve import serve
+from .service import VERBS, call
+
+DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
+LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code. Raises ``SystemExit`` (2) where the command line is wrong."""
+    options = vars(_parser().parse_args(arguments))
+    verb, as_json = options.pop("verb"), options.pop("json", False)
+    # A child's stderr is its log and takes every traceback; a person is shown only those of our own faults.
+    level = logging.INFO if verb == "serve" else logging.ERROR
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(message)s")
+    if verb == "serve":
+        serve(VERBS)
+        return DONE
+    show = _JsonLines(sys.stdout) if as_json else _Words(sys.stdout, sys.stderr)
+    job = Job(show.progress)
+    try:
+        with _interruptible(job), contextlib.redirect_stdout(sys.stderr):
+            value = call(VERBS, verb, options, job)
+    except PaintoverError as error:
+        show.error(error)
+        match error:
+            case UsageError():
+                return WRONG_USAGE
+            case Cancelled():
+                return CANCELLED
+        return FAILED
+    except KeyboardInterrupt:
+        return CANCELLED
+    show.result(value)
+    return DONE
+
+
+@contextlib.contextmanager
+def _interruptible(job: Job) -> Iterator[None]:
+    """Let Ctrl-C, or a farm's polite end, cancel the job; a second Ctrl-C ends it on the spot."""
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        job.cancel()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nStopping...", file=sys.stderr)
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _JsonLines:
+    """For programs."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def progress(self, report: dict[str, Any]) -> None:
+        self._line({"type": PROGRESS, "report": report})
+
+    def result(self, value: dict[str, Any]) -> None:
+        self._line({"type": RESULT, "value": value})
+
+    def error(self, error: PaintoverError) -> None:
+        self._line({"type": ERROR, "error": error.as_json()})
+
+    def _line(self, message: dict[str, Any]) -> None:
+        print(json.dumps(plain(message)), file=self._out, flush=True)
+
+
+class _Words:
+    """For people: on a terminal one line that changes, elsewhere a line now and then."""
+
+    def __init__(self, out: TextIO, log: TextIO) -> None:
+        self._out = out
+        self._log = log
+        self._live = log.isatty()
+        self._width = 0
+        self._next = 0.0
+
+    def progress(self, report: dict[str, Any]) -> None:
+        if not self._live and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LINE_EVERY
+        text = _progress_text(report)
+        print(
+            f"\r{text:<{self._width}}" if self._live else text,
+            end="" if self._live else "\n",
+            file=self._log,
+            flush=True,
+        )
+        self._width = len(text)
+
+    def result(self, value: dict[str, Any]) -> None:
+        self._end_live_line()
+        for name, item in value.items():
+            print(f"{name}: {_value_text(item)}", file=self._out)
+
+    def error(self, error: PaintoverError) -> None:
+        self._end_live_line()
+        print(error, file=self._log)
+
+    def _end_live_line(self) -> None:
+        if self._live and self._width:
+            print(file=self._log)
+
+
+def _progress_text(report: dict[str, Any]) -> str:
+    parts = [f"{report['fraction']:4.0%}", str(report["message"])]
+    if report.get("rate") is not None:
+        parts.append(f"{report['rate']:.2g}/s" if report["rate"] < 10 else f"{report['rate']:.0f}/s")
+    if report.get("remaining") is not None:
+        minutes, seconds = divmod(round(report["remaining"]), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    return "  ".join(parts)
+
+
+def _value_text(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case float():
+            return f"{value:.4g}"
+        case list():
+            return ", ".join(map(_value_text, value)) or "none"
+        case dict():
+            return ", ".join(f"{name} {_value_text(item)}" for name, item in value.items()) or "none"
+    return str(value)
+
+
+class _Pairs(argparse.Action):
+    """``--paint 5=a.png --paint 9=b.png`` as {"5": "a.png", "9": "b.png"}."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        name, equals, path = str(values).rpartition("=")
+        if not (name and equals and path):
+            parser.error(f"{option_string} wants {self.metavar}, not {values}")
+        pairs = dict(getattr(namespace, self.dest) or {})
+        setattr(namespace, self.dest, {**pairs, name: path})
+
+
+def _frame_range(text: str) -> list[int]:
+    match = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is no frame range: write 10-24, or 10")
+    first, last = match.groups()
+    return [int(first), int(last if last is not None else first)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m backend", description="Paint one frame, get the shot.")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def add(group: Any, name: str, verb: str, text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = group.add_parser(name, help=text, description=text)
+        parser.set_defaults(verb=verb)
+        if verb != "serve":
+            parser.add_argument("--json", action="store_true", help="one JSON object a line: progress, then the result")
+        return parser
+
+    command = add(verbs, "info", "info", "what this backend is and what it runs on")
+    command.add_argument("--load", action="store_true", help="really load the libraries, and say if one does not work")
+
+    add(verbs, "serve", "serve", "take requests on stdin, as the add-on does")
+
+    shot = verbs.add_parser("shot", help="rendered frames").add_subparsers(required=True, metavar="VERB")
+    command = add(shot, "check", "shot.check", "what a shot holds and which passes are missing")
+    command.add_argument("shot", metavar="SHOT", help="folder of multilayer EXRs")
+
+    look = verbs.add_parser("look", help="paint one frame, get the shot").add_subparsers(required=True, metavar="VERB")
+
+    command = add(look, "train", "look.train", "learn a look from painted frames")
+    command.add_argument("shot", metavar="SHOT", nargs="?", help="folder of multilayer EXRs")
+    command.add_argument("--paint", metavar="FRAME=IMAGE", action=_Pairs, help="a painted frame; may be repeated")
+    command.add_argument(
+        "--image",
+        metavar="IMAGE=PAINTING",
+        dest="images",
+        action=_Pairs,
+        help="instead of a shot: an image and its painting",
+    )
+    command.add_argument("--out", metavar="LOOK", required=True, help="the .look file to write")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, help="how long to train")
+    length.add_argument("--steps", type=int, help="how many steps to train")
+    command.add_argument("--seed", type=int, help="same seed, same look")
+    command.add_argument("--resume", action="store_true", help="go on where training of this look was stopped")
+    command.add_argument("--preview", metavar="PNG", help="a picture of the look so far, written about every second")
+
+    command = add(look, "apply", "look.apply", "paint a shot's frames, or images, in a look")
+    command.add_argument("shot", metavar="SHOT", nargs="?", help="folder of multilayer EXRs")
+    command.add_argument(
+        "--image", metavar="IMAGE", dest="images", action="append", help="instead of a shot: an image; may be repeated"
+    )
+    command.add_argument("--look", metavar="LOOK", required=True)
+    command.add_argument("--out", metavar="DIR", required=True, help="folder for the painted frames")
+    command.add_argument("--frames", metavar="A-B", type=_frame_range, help="from A to B, both included; all otherwise")
+    command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
+
+    command = add(look, "suggest", "look.suggest", "which frame to paint next")
+    command.add_argument("shot", metavar="SHOT")
+    command.add_argument("--painted", metavar="FRAME", type=int, nargs="*", help="frames that are painted already")
+
+    command = add(look, "paint", "look.paint", "a rough painting of a frame, to refine")
+    command.add_argument("shot", metavar="SHOT")
+    command.add_argument("--frame", type=int, required=True)
+    command.add_argument("--out", metavar="PNG", required=True)
+    command.add_argument("--seed", type=int)
+
+    command = add(look, "card", "look.card", "what a look file says of itself")
+    command.add_argument("look", metavar="LOOK")
+    return top

@@ -1,0 +1,43 @@
+"""What this machine offers to the backend: libraries, device, threads."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from typing import Any
+
+# What backend/requirements.txt installs, by the names under which Python imports it.
+LIBRARIES = ("torch", "numpy", "OpenImageIO", "PyOpenColorIO", "PIL", "safetensors")
+
+
+def described() -> dict[str, Any]:
+    """``torch`` (version, or None), ``device`` and ``threads``, without importing torch where that can be avoided."""
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return {"torch": None, "device": None, "threads": _cores()}
+    without_card = version.endswith("+cpu") or shutil.which("nvidia-smi") is None
+    if without_card and platform.system() != "Darwin":
+        return {"torch": version, "device": "cpu", "threads": _cores()}
+    return loaded()
+
+
+def loaded() -> dict[str, Any]:
+    """The same, with every library really imported: raises ``ImportError`` where one does not work here."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    import torch
+
+    if torch.cuda.is_available():
+        device = f"cuda ({torch.cuda.get_device_name()})"
+    else:
+        device = "mps" if torch.backends.mps.is_available() else "cpu"
+    return {"torch": torch.__version__, "device": device, "threads": torch.get_num_threads()}
+
+
+def _cores() -> int:
+    """The cores that this process may use, which a farm's scheduler may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,196 @@
+"""What the backend can do: one table of verbs. The command line, ``serve`` and the in-process backend all call it.
+
+A verb checks its parameters, then imports what it needs: torch is loaded by the first job that uses it, not before.
+"""
+
+import logging
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from . import VERSION
+from .errors import BackendError, BackendMissingError, Cancelled, OutputError, PaintoverError, UsageError
+from .job import Job
+from .params import Params
+from .protocol import PROTOCOL, plain
+
+Verb: TypeAlias = Callable[[Params, Job], dict[str, Any]]
+
+log = logging.getLogger("paintover")
+
+
+def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> dict[str, Any]:
+    """Do one verb and return its value, in JSON's types only.
+
+    Raises ``PaintoverError`` and nothing else: what nobody foresaw is logged with its traceback and becomes a
+    ``BackendError``.
+    """
+    if not isinstance(verb, str) or verb not in verbs:
+        raise UsageError(f"Paintover's backend cannot do {verb!r}.", f"It can do {', '.join(sorted(verbs))}.")
+    if not isinstance(params, dict):
+        raise UsageError(f"{verb}: the parameters must be names with values, not {params!r:.80}.")
+    try:
+        return dict(plain(verbs[verb](Params(verb, params), job)))
+    except PaintoverError:
+        raise
+    except ImportError as error:
+        log.info("%s: a library is missing", verb, exc_info=True)
+        raise BackendMissingError(
+            f"The Python at {sys.executable} lacks {error.name}, which the backend needs.",
+            "Install the backend, or name another Python in the preferences.",
+        ) from error
+    except MemoryError as error:
+        log.info("%s: out of memory", verb, exc_info=True)
+        raise BackendError(
+            "There is not enough memory for this.", "Close other programs, or use smaller tiles or a smaller render."
+        ) from error
+    except OSError as error:
+        log.info("%s", verb, exc_info=True)
+        raise OutputError(
+            f"{error.strerror or error}: {error.filename or 'no file named'}.",
+            "Check that the disk is not full and that this place may be read and written.",
+        ) from error
+    except Exception as error:
+        log.exception("%s", verb)
+        raise BackendError(
+            f"The backend stumbled: {type(error).__name__}: {error}",
+            "This is a fault in Paintover. The traceback is in the backend's log: please report it.",
+        ) from error
+
+
+def info(params: Params, job: Job) -> dict[str, Any]:
+    """What this backend is. Answers at once: torch is only imported with ``load``, or to ask about a graphics card."""
+    load = params.switch("load")
+    params.finish()
+    from . import machine
+
+    return {
+        "version": VERSION,
+        "protocol": PROTOCOL,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        **(machine.loaded() if load else machine.described()),
+    }
+
+
+def shot_check(params: Params, job: Job) -> dict[str, Any]:
+    """What a shot holds, and which of the passes that looks need are missing in its first frame."""
+    folder = params.path("shot")
+    params.finish()
+    from .look.guides import PASSES
+    from .shot import Shot
+
+    shot = Shot.open(folder)
+    passes = shot.passes(shot.frames[0])
+    return {
+        "name": shot.name,
+        "frames": shot.frames,
+        "width": shot.width,
+        "height": shot.height,
+        "passes": sorted(passes),
+        "missing": [name for name in PASSES if name not in passes],
+        "view": shot.view.as_json() if shot.view else None,
+    }
+
+
+def look_train(params: Params, job: Job) -> dict[str, Any]:
+    """Learn a look from painted frames of a shot, or, of colour alone, from painted images."""
+    on_images = params.has("images")
+    sources = params.path_pairs("images") if on_images else {}
+    folder = None if on_images else params.path("shot")
+    paint = {} if on_images else params.paths_by_frame("paint")
+    out = params.path("out")
+    seconds, steps = params.optional_positive("seconds"), params.optional_integer("steps", minimum=1)
+    seed = params.optional_integer("seed", minimum=0)
+    resume, preview = params.switch("resume"), params.optional_path("preview")
+    params.finish()
+    if seconds is not None and steps is not None:
+        raise UsageError("look.train takes seconds or steps, not both.")
+    from .look.train import train
+    from .shot import Shot
+
+    try:
+        return train(
+            shot=Shot.open(folder) if folder else None,
+            images=sources,
+            paint=paint,
+            out=out,
+            seconds=seconds,
+            steps=steps,
+            seed=seed or 0,
+            resume=resume,
+            preview=preview,
+            job=job,
+        )
+    except Cancelled as error:
+        raise Cancelled(
+            f"Training was cancelled. {out.name} is as it was before."
+            if out.exists()
+            else "Training was cancelled. No look was written."
+        ) from error
+
+
+def look_apply(params: Params, job: Job) -> dict[str, Any]:
+    """Paint a shot's frames, or images, in a look."""
+    on_images = params.has("images")
+    images = params.paths("images") if on_images else []
+    folder = None if on_images else params.path("shot")
+    frames = None if on_images else params.frame_range("frames")
+    tile = None if on_images else params.optional_integer("tile", minimum=64)
+    look, out = params.path("look"), params.path("out")
+    params.finish()
+    from .look.apply import apply_images, apply_shot
+    from .shot import Shot
+
+    try:
+        if folder is None:
+            return apply_images(images=images, look=look, out=out, job=job)
+        return apply_shot(shot=Shot.open(folder), look=look, out=out, frames=frames, tile=tile, job=job)
+    except Cancelled as error:
+        raise Cancelled(
+            "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
+        ) from error
+
+
+def look_suggest(params: Params, job: Job) -> dict[str, Any]:
+    """Which frame to paint next: the one whose passes are least covered by what is painted."""
+    folder, painted = params.path("shot"), params.frames("painted")
+    params.finish()
+    from .look.suggest import suggest
+    from .shot import Shot
+
+    return suggest(shot=Shot.open(folder), painted=painted, job=job)
+
+
+def look_paint(params: Params, job: Job) -> dict[str, Any]:
+    """A first painted keyframe to refine, by a stroke renderer."""
+    folder, out = params.path("shot"), params.path("out")
+    frame, seed = params.integer("frame"), params.optional_integer("seed", minimum=0)
+    params.finish()
+    from .images import write_png
+    from .shot import Shot
+    from .strokes import rough_paint
+
+    write_png(out, rough_paint(Shot.open(folder), frame, seed or 0, job))
+    return {"painting": out}
+
+
+def look_card(params: Params, job: Job) -> dict[str, Any]:
+    """What a look file says of itself."""
+    path = params.path("look")
+    params.finish()
+    from .look.file import LookFile
+
+    return dict(LookFile.open(path).card)
+
+
+VERBS: Mapping[str, Verb] = {
+    "info": info,
+    "shot.check": shot_check,
+    "look.train": look_train,
+    "look.apply": look_apply,
+    "look.suggest": look_suggest,
+    "look.paint": look_paint,
+    "look.card": look_card,
+}
