@@ -1,0 +1,41 @@
+"""Paintover: paint one frame, get the shot.
+
+Blender's side of the extension. Nothing here imports ``bpy`` before ``register``, so ``addon.client`` and
+``addon.backend`` also work where there is no Blender.
+"""
+
+from types import ModuleType
+
+
+def _parts() -> tuple[ModuleType, ...]:
+    """The modules that register something, in the order in which they depend on each other."""
+    from . import capture, command, jobs, panels, pictures, preferences, properties, stylise
+    from .operators import apply, backend, compositor, keyframes, passes, textures, train
+
+    return (
+        properties,
+        preferences,
+        pictures,
+        jobs,
+        capture,
+        stylise,
+        backend,
+        passes,
+        keyframes,
+        train,
+        apply,
+        compositor,
+        textures,
+        panels,
+        command,
+    )
+
+
+def register() -> None:
+    for part in _parts():
+        part.register()
+
+
+def unregister() -> None:
+    for part in reversed(_parts()):
+        part.unregister()

@@ -1,0 +1,231 @@
+"""``blender shot.blend --command paintover VERB ...``: the artist's buttons, for machines without a window.
+
+Progress and results go to stdout, errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 cancelled.
+"""
+
+import argparse
+import contextlib
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import bpy
+
+from . import jobs, paths, properties
+from .backend.errors import Cancelled, PaintoverError, UsageError
+from .operators.apply import apply_look
+from .operators.compositor import compositor_insert, final_frames
+from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_painting
+from .operators.passes import enable_passes, render_passes
+from .operators.shot import trained_look
+from .operators.train import train_look
+
+DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
+
+Frames = tuple[int, int]
+
+
+def frame_range(text: str) -> Frames:
+    """``3-8`` -> (3, 8); ``5`` -> (5, 5)."""
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None or int(match[1]) > int(match[2] or match[1]):
+        raise argparse.ArgumentTypeError(f"{text} is no frame range: write 10-24, or 10")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def painted_frame(text: str) -> tuple[int, Path]:
+    """``5=a.png`` -> (5, a.png)."""
+    frame, equals, path = text.partition("=")
+    if not (equals and path and frame.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is no painted frame: write FRAME=IMAGE, such as 5=painted.png")
+    return int(frame), Path(path).absolute()
+
+
+def _work_on(scene: bpy.types.Scene, frames: Frames | None) -> Frames:
+    """Name ``frames``, or the scene's own range, as those to work on."""
+    settings = properties.of(scene)
+    settings.range = "RANGE"
+    settings.frame_start, settings.frame_end = frames or (scene.frame_start, scene.frame_end)
+    return settings.frame_start, settings.frame_end
+
+
+def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
+    """The frames whose passes are not on disk, or are older than the .blend."""
+    places = paths.places(scene)
+    saved = Path(bpy.data.filepath).stat().st_mtime if bpy.data.filepath else float("inf")
+    files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in range(first, last + 1)}
+    return [frame for frame, path in files.items() if not path.is_file() or path.stat().st_mtime < saved]
+
+
+def _runs(frames: list[int]) -> list[Frames]:
+    """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``."""
+    runs: list[Frames] = []
+    for frame in frames:
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
+
+
+def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
+    """Render the passes; those that are newer than the .blend are kept."""
+    first, last = _work_on(scene, options.frames)
+    enable_passes(scene)
+    wanted = list(range(first, last + 1)) if options.again else _stale(scene, first, last)
+    for start, end in _runs(wanted):
+        render_passes(scene, start, end, jobs.printer("Render Passes"))
+    kept = last - first + 1 - len(wanted)
+    return f"{len(wanted)} frames rendered, {kept} kept: {paths.places(scene).passes}"
+
+
+def train(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
+    """Train the scene's look from its painted frames."""
+    settings = properties.of(scene)
+    for frame, painting in options.paint:
+        set_painting(scene, frame, painting)
+    if options.seconds is not None:
+        settings.seconds = options.seconds
+    if options.seed is not None:
+        settings.seed = options.seed
+    if options.out is not None:
+        settings.look = str(options.out.absolute())
+    value = train_look(scene, options.resume, jobs.printer("Train Look"))
+    return f"Trained {value['steps']} steps in {value['seconds']:.0f} seconds: {value['look']}"
+
+
+def apply(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
+    """Give the look to rendered frames."""
+    if options.look is not None:
+        properties.of(scene).look = str(options.look.absolute())
+    if options.frames is not None:
+        _work_on(scene, options.frames)
+    value = apply_look(scene, "RANGE" if options.frames else "ALL", jobs.printer("Apply Look"))
+    places = paths.places(scene)
+    return f"{len(value['written'])} frames styled, {len(value['skipped'])} kept: {places.styled}"
+
+
+def suggest(scene: bpy.types.Scene, _options: argparse.Namespace) -> str:
+    """Name the frame to paint next."""
+    return f"Paint frame {keyframe_suggest(scene, jobs.printer('Suggest Frame'))['frame']} next"
+
+
+def paint(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
+    """Paint a frame roughly."""
+    if options.frame is not None:
+        scene.frame_set(options.frame)
+    return str(keyframe_rough_paint(scene, jobs.printer("Rough Paint"))["painting"])
+
+
+def render(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
+    """Passes, look, compositor, and final frames with the scene's own output settings."""
+    properties.of(scene).look = str(options.look.absolute())
+    trained_look(scene)
+    print(passes(scene, options), flush=True)
+    print(apply(scene, options), flush=True)
+    compositor_insert(scene)
+    first, last = _work_on(scene, options.frames)
+    value = final_frames(scene, first, last, jobs.printer("Final Frames"))
+    return f"{len(value['frames'])} final frames: {bpy.path.abspath(scene.render.filepath)}"
+
+
+Verb = Callable[[bpy.types.Scene, argparse.Namespace], str]
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="blender FILE.blend --command paintover", description="Paint one frame, get the shot."
+    )
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def add(verb: Verb) -> argparse.ArgumentParser:
+        description = (verb.__doc__ or "").strip()
+        command: argparse.ArgumentParser = verbs.add_parser(verb.__name__, help=description, description=description)
+        command.set_defaults(verb=verb)
+        return command
+
+    def add_frames(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--frames", metavar="A-B", type=frame_range, help="from A to B, both included")
+
+    def add_again(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--again", action="store_true", help="render also what is there and newer than the .blend")
+
+    command = add(render)
+    command.add_argument("--look", metavar="LOOK", type=Path, required=True, help="the look to apply")
+    add_frames(command)
+    add_again(command)
+
+    command = add(passes)
+    add_frames(command)
+    add_again(command)
+
+    command = add(train)
+    command.add_argument(
+        "--paint", metavar="FRAME=IMAGE", type=painted_frame, action="append", default=[], help="a painted frame"
+    )
+    command.add_argument("--out", metavar="LOOK", type=Path, help="the look file to write")
+    command.add_argument("--seconds", type=int, help="how long to train")
+    command.add_argument("--seed", type=int, help="same seed, same look")
+    command.add_argument("--resume", action="store_true", help="go on where the training of this look ended")
+
+    command = add(apply)
+    command.add_argument("--look", metavar="LOOK", type=Path, help="the look to apply; the scene's own otherwise")
+    add_frames(command)
+
+    add(suggest)
+    command = add(paint)
+    command.add_argument("--frame", type=int, help="the frame to paint; the current one otherwise")
+    return top
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C, or a farm's polite end, cancel what is being waited for."""
+
+    def cancel(_number: int, _frame: FrameType | None) -> None:
+        print("Cancelling...", file=sys.stderr, flush=True)
+        jobs.cancel()
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command on the open .blend; gives the exit code."""
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as wish:  # argparse has said what is wrong, or given help
+        return WRONG_USAGE if wish.code else DONE
+    try:
+        with _interruptible():
+            print(options.verb(bpy.context.scene, options), flush=True)
+    except PaintoverError as error:
+        print(f"Error: {error}" if not isinstance(error, Cancelled) else str(error), file=sys.stderr, flush=True)
+        match error:
+            case UsageError():
+                return WRONG_USAGE
+            case Cancelled():
+                return CANCELLED
+        return FAILED
+    finally:
+        jobs.close_backend()
+    return DONE
+
+
+_registered: list[object] = []
+
+
+def register() -> None:
+    _registered.append(bpy.utils.register_cli_command("paintover", main))
+
+
+def unregister() -> None:
+    while _registered:
+        bpy.utils.unregister_cli_command(_registered.pop())

@@ -1,0 +1,222 @@
+"""The one backend of this Blender, and the work that it does for the artist.
+
+Nothing here runs in a thread of its own: Blender's main thread asks tickets for news, so ``bpy`` is only ever touched
+from there. What goes on is kept outside the scene, where undo does not reach.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import bpy
+
+from . import preferences
+from .backend.errors import Cancelled, PaintoverError, UsageError
+
+if TYPE_CHECKING:
+    from .client import Backend
+
+Report = dict[str, Any]
+Sink = Callable[[Report], None]
+
+
+class Ticket(Protocol):
+    """Work under way, as ``client.Ticket`` and ``client.install`` give it."""
+
+    @property
+    def done(self) -> bool: ...
+    def poll(self) -> list[Report]: ...
+    def result(self) -> Report: ...
+    def cancel(self) -> None: ...
+    def stop(self) -> None: ...
+    def wait(self, timeout: float | None = None, on_progress: Sink | None = None) -> Report: ...
+
+
+def nothing(_value: Report) -> None:
+    """The finish of work that leaves nothing to do in Blender."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of work: how it starts, and what Blender does with its result, in the main thread.
+
+    Blender may undo, or load another file, while it runs: ``finish`` looks its scene up again, by name.
+    """
+
+    title: str
+    start: Callable[[], Ticket]
+    finish: Callable[[Report], None] = nothing
+    stoppable: bool = False
+
+
+def request(title: str, verb: str, params: Report, finish: Sink = nothing, stoppable: bool = False) -> Work:
+    """Work that is one request to the backend."""
+    return Work(title, lambda: backend().submit(verb, params), finish, stoppable)
+
+
+@dataclass
+class Running:
+    work: Work
+    ticket: Ticket
+    report: Report = field(default_factory=dict)
+    ending: str = ""  # "Stopping" or "Cancelling", once the artist asked for it
+
+
+@dataclass
+class Session:
+    """What goes on in this Blender: panels draw it."""
+
+    backend: "Backend | None" = None
+    choice: preferences.BackendChoice | None = None
+    running: Running | None = None  # what a window follows
+    waited_for: Ticket | None = None  # what a script waits for
+    failure: PaintoverError | None = None
+    notice: str = ""
+
+
+session = Session()
+
+
+def backend() -> "Backend":
+    """The backend that the preferences name, started when its first job comes. Raises ``BackendMissingError``."""
+    from . import client
+
+    preferences.check_backend()
+    choice = preferences.choice()
+    if session.backend is not None and session.choice != choice:
+        close_backend()
+    if session.backend is None:
+        if choice.kind == "IN_PROCESS":
+            session.backend = client.InProcessBackend()
+        else:
+            session.backend = client.SubprocessBackend(preferences.backend_python(), preferences.log_file())
+        session.choice = choice
+    return session.backend
+
+
+def close_backend() -> None:
+    if session.backend is not None:
+        session.backend.close()
+        session.backend = None
+
+
+def run(work: Work, on_progress: Sink | None = None) -> Report:
+    """Do the work and wait for its end: for scripts and for Blender without a window. Raises ``PaintoverError``."""
+    session.waited_for = work.start()
+    try:
+        value = session.waited_for.wait(on_progress=on_progress)
+    finally:
+        session.waited_for = None
+    work.finish(value)
+    return value
+
+
+def start(work: Work) -> None:
+    """Begin the work and return at once; ``poll`` follows it. One at a time, so that progress has one meaning."""
+    if session.running is not None:
+        raise UsageError(f"{session.running.work.title} is still running.", "Wait for it, or cancel it.")
+    session.failure, session.notice = None, ""
+    session.running = Running(work, work.start())
+
+
+def poll() -> bool:
+    """Take in the news. True while the work goes on; at its end raises its error, if it had one."""
+    running = session.running
+    if running is None:
+        return False
+    for report in running.ticket.poll():
+        running.report.update(report)
+    if not running.ticket.done:
+        return True
+    session.running = None
+    running.work.finish(running.ticket.result())
+    return False
+
+
+def stop() -> None:
+    """End the running work now and keep the best so far."""
+    if session.running is not None:
+        session.running.ending = "Stopping"
+        session.running.ticket.stop()
+
+
+def cancel() -> None:
+    """Give the running work up: nothing half-done is kept."""
+    if session.running is not None:
+        session.running.ending = "Cancelling"
+        session.running.ticket.cancel()
+    if session.waited_for is not None:
+        session.waited_for.cancel()
+
+
+def abandon() -> None:
+    """Give the running work up and forget it: nobody is left to follow it."""
+    if session.running is not None:
+        session.running.ticket.cancel()
+        session.running = None
+
+
+def note_failure(error: PaintoverError) -> None:
+    """Keep an error where the panels show it; a cancel is not one."""
+    if isinstance(error, Cancelled):
+        session.failure, session.notice = None, "Cancelled"
+    else:
+        session.failure = error
+
+
+def clock(seconds: float) -> str:
+    """``75`` -> ``1:15``."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def facts(report: Report) -> list[str]:
+    """The numbers of a progress report in words: step, loss, rate, time left."""
+    words = []
+    if "step" in report:
+        words.append(f"step {report['step']}")
+    if "loss" in report:
+        words.append(f"loss {report['loss']:.3f}")
+    if "rate" in report:
+        words.append(f"{report['rate']:.1f} per second")
+    if "remaining" in report:
+        words.append(f"{clock(report['remaining'])} left")
+    return words
+
+
+def line(title: str, report: Report) -> str:
+    """One line of progress, for the status bar and the terminal."""
+    head = f"{title}: {report.get('fraction', 0.0):.0%}"
+    return ", ".join([head, *([report["message"]] if report.get("message") else []), *facts(report)])
+
+
+def printer(title: str) -> Sink:
+    """A sink that prints progress to stdout, each line at once."""
+    return lambda report: print(line(title, report), flush=True)
+
+
+def preview() -> Path | None:
+    """The picture that the running work shows, if it has one yet."""
+    path = session.running.report.get("preview") if session.running else None
+    return Path(path) if path else None
+
+
+def redraw() -> None:
+    """Draw Paintover's panels again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"PROPERTIES", "IMAGE_EDITOR"}:
+                area.tag_redraw()
+
+
+def register() -> None:
+    """Nothing to do: the backend starts with its first job."""
+
+
+def unregister() -> None:
+    abandon()
+    close_backend()
+    session.failure, session.notice = None, ""

@@ -1,0 +1,1 @@
+"""One module per theme. Each holds what a script can call, and operators that only translate and delegate."""

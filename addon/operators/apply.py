@@ -1,0 +1,106 @@
+"""Giving the look to the shot's frames."""
+
+# mypy: disable-error-code="valid-type"
+
+from typing import TYPE_CHECKING, ClassVar
+
+import bpy
+from bpy.props import EnumProperty
+
+from .. import jobs, paths, properties, textures
+from ..backend.errors import FrameRangeError
+from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from .images import reload_under, show_image
+from .shot import frame_of_passes, rendered_frames, scene_named, styled_frames, trained_look
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+FRAMES = (("SETTINGS", "As Set", "The frames that the panel names"), *properties.RANGES)
+
+
+def frames_to_style(scene: bpy.types.Scene, frames: str = "SETTINGS") -> tuple[int, int]:
+    """First and last frame to stylise, all of them rendered. Raises ``ShotError``, ``FrameRangeError``."""
+    settings = properties.of(scene)
+    rendered = rendered_frames(scene)
+    match settings.range if frames == "SETTINGS" else frames:
+        case "STILL":
+            frame_of_passes(scene, scene.frame_current)
+            return scene.frame_current, scene.frame_current
+        case "RANGE":
+            first, last = settings.frame_start, settings.frame_end
+            if first > last or last < rendered[0] or first > rendered[-1]:
+                raise FrameRangeError(
+                    f"No rendered frame lies between {first} and {last}.",
+                    f"Rendered are {rendered[0]} to {rendered[-1]}.",
+                )
+            return first, last
+    return rendered[0], rendered[-1]
+
+
+def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Work:
+    """Stylise frames; those that are there and whole already are left alone by the backend."""
+    first, last = frames_to_style(scene, frames)
+    name = scene.name
+    places = paths.places(scene)
+    params = {
+        "shot": str(places.passes),
+        "look": str(trained_look(scene)),
+        "out": str(places.styled),
+        "frames": [first, last],
+    }
+    return jobs.request("Apply Look", "look.apply", params, lambda _value: reload_under(styled_folder(name)))
+
+
+def styled_folder(scene_name: str) -> str:
+    return str(paths.places(scene_named(scene_name)).styled)
+
+
+def apply_look(
+    scene: bpy.types.Scene,
+    frames: str = "SETTINGS",
+    on_progress: jobs.Sink | None = None,
+) -> jobs.Report:
+    """Stylise and wait: the backend's answer, with ``written`` and ``skipped``."""
+    return jobs.run(apply_look_work(scene, frames), on_progress)
+
+
+def styled_sequence(scene: bpy.types.Scene) -> bpy.types.Image:
+    """The styled frames as an image sequence."""
+    frames = styled_frames(scene)
+    places = paths.places(scene)
+    return textures.styled_image(paths.frame_path(places.styled, places.name, frames[0]), (frames[0], frames[-1]))
+
+
+class ApplyLook(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.apply_look"
+    bl_label = "Apply Look"
+    bl_description = "Give the look to rendered frames. Goes on where an earlier run ended"
+
+    frames: EnumProperty(name="Frames", description="Which frames", items=FRAMES, default="SETTINGS")
+
+    def work(self, context: "Context") -> jobs.Work:
+        return apply_look_work(context.scene, self.frames)
+
+
+class ShowStyled(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.show_styled"
+    bl_label = "Show Styled Frames"
+    bl_description = "Show the styled frames in the Image Editor"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        image = styled_sequence(context.scene)
+        show_image(context, image, styled_frames(context.scene)[-1])
+        return f"{image.name} is shown in the Image Editor."
+
+
+CLASSES = (ApplyLook, ShowStyled)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

@@ -1,0 +1,93 @@
+"""The backend: installing it, and ending what it does."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import bpy
+
+from .. import jobs, preferences
+from ..backend.errors import BackendMissingError
+from .base import DirectOperator, WorkOperator, register_all, unregister_all
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+
+def install_work() -> jobs.Work:
+    """Make the extension's own Python environment. Raises ``BackendMissingError`` where Blender must stay offline."""
+    from ..client.install import Installer
+
+    if not bpy.app.online_access:
+        raise BackendMissingError(
+            "Blender is set to stay offline.",
+            "Switch on Preferences > System > Network > Allow Online Access, or name an existing Python.",
+        )
+
+    def begin() -> jobs.Ticket:
+        installer = Installer(preferences.environment(), preferences.base_python(), preferences.choice().index)
+        return installer.start()
+
+    return jobs.Work("Install Backend", begin, lambda _value: jobs.close_backend())
+
+
+def install_backend(on_progress: jobs.Sink | None = None) -> jobs.Report:
+    return jobs.run(install_work(), on_progress)
+
+
+class InstallBackend(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.install_backend"
+    bl_label = "Install Backend"
+    bl_description = "Download PyTorch and its friends into an environment that belongs to Paintover"
+
+    def work(self, _context: "Context") -> jobs.Work:
+        return install_work()
+
+
+class StopJob(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.stop_job"
+    bl_label = "Stop (Keep Best)"
+    bl_description = "End the training now and keep the best look so far"
+
+    @classmethod
+    def poll(cls, _context: "Context") -> bool:
+        running = jobs.session.running
+        return running is not None and running.work.stoppable
+
+    def perform(self, _context: "Context") -> str:
+        jobs.stop()
+        return "Stopping: the best so far is kept."
+
+
+class CancelJob(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.cancel_job"
+    bl_label = "Cancel"
+    bl_description = "Give up what Paintover is doing. Nothing half-done is kept"
+
+    @classmethod
+    def poll(cls, _context: "Context") -> bool:
+        return jobs.session.running is not None
+
+    def perform(self, _context: "Context") -> str:
+        jobs.cancel()
+        return "Cancelling."
+
+
+class DismissMessage(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.dismiss_message"
+    bl_label = "Dismiss"
+    bl_description = "Put Paintover's last message away"
+    bl_options: ClassVar = {"INTERNAL"}
+
+    def perform(self, _context: "Context") -> str:
+        jobs.session.notice = ""
+        return "Dismissed."
+
+
+CLASSES = (InstallBackend, StopJob, CancelJob, DismissMessage)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

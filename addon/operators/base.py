@@ -1,0 +1,121 @@
+"""What every operator of Paintover does alike: words for errors, and work that goes on while the window lives."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from .. import jobs
+from ..backend.errors import Cancelled, PaintoverError
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
+    from bpy.types import Context, Event, Timer
+
+    Outcome = set[OperatorReturnItems]
+    Base = bpy.types.Operator
+else:
+    Base = object
+
+POLL_SECONDS = 0.1
+
+
+def tell(operator: bpy.types.Operator, error: PaintoverError) -> "Outcome":
+    """Tell the artist what went wrong: where they look now, and in the panels."""
+    jobs.note_failure(error)
+    operator.report({"INFO"} if isinstance(error, Cancelled) else {"ERROR"}, str(error))
+    return {"CANCELLED"}
+
+
+class DirectOperator(Base):
+    """An operator whose work is done at once."""
+
+    perform: Callable[["Context"], str]  # does the work, returns what to tell the artist
+
+    def execute(self, context: "Context") -> "Outcome":
+        try:
+            notice = self.perform(context)
+        except PaintoverError as error:
+            return tell(self, error)
+        jobs.session.failure = None
+        self.report({"INFO"}, notice)
+        jobs.redraw()
+        return {"FINISHED"}
+
+
+class WorkOperator(Base):
+    """An operator whose work takes time.
+
+    Invoked from a window it returns at once and follows the work with a timer; Esc cancels. Executed from a script,
+    or in the background, it runs to the end and returns.
+    """
+
+    work: Callable[["Context"], jobs.Work]  # what to do
+    timer: "Timer | None" = None
+
+    def execute(self, context: "Context") -> "Outcome":
+        try:
+            work = self.work(context)
+            jobs.run(work, jobs.printer(work.title) if bpy.app.background else None)
+        except PaintoverError as error:
+            return tell(self, error)
+        jobs.session.failure = None
+        self.report({"INFO"}, f"{work.title}: done.")
+        return {"FINISHED"}
+
+    def invoke(self, context: "Context", _event: "Event") -> "Outcome":
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            jobs.start(self.work(context))
+        except PaintoverError as error:
+            return tell(self, error)
+        self.timer = context.window_manager.event_timer_add(POLL_SECONDS, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        jobs.redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: "Context", event: "Event") -> "Outcome":
+        if event.type == "ESC" and event.value == "PRESS":
+            jobs.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        running = jobs.session.running
+        going_on = False
+        try:
+            going_on = jobs.poll()
+        except PaintoverError as error:
+            return tell(self, error)
+        finally:
+            jobs.redraw()
+            if not going_on:
+                self._leave(context)
+        if going_on and running is not None:
+            context.workspace.status_text_set(f"{jobs.line(running.work.title, running.report)}   (Esc cancels)")
+            return {"PASS_THROUGH"}
+        if running is not None:
+            jobs.session.notice = f"{running.work.title}: done"
+            self.report({"INFO"}, f"{running.work.title}: done.")
+        return {"FINISHED"}
+
+    def cancel(self, context: "Context") -> None:
+        """Blender ends the operator: its window closes, or another file is loaded."""
+        jobs.abandon()
+        self._leave(context)
+
+    def _leave(self, context: "Context") -> None:
+        if self.timer is not None:
+            context.window_manager.event_timer_remove(self.timer)
+            self.timer = None
+        context.workspace.status_text_set(None)
+
+
+def register_all(classes: tuple[type[Any], ...]) -> None:
+    for cls in classes:
+        bpy.utils.register_class(cls)
+
+
+def unregister_all(classes: tuple[type[Any], ...]) -> None:
+    for cls in reversed(classes):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,130 @@
+"""The look in the scene's compositor, and on its final frames."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import bpy
+
+from .. import compositor, jobs, paths
+from ..backend.errors import Cancelled, UsageError
+from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from .shot import rendered_frames, scene_named, styled_frames
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+
+def compositor_insert(scene: bpy.types.Scene) -> bpy.types.Node:
+    """Put the styled frames into the scene's compositor; a second time, replace them."""
+    frames = styled_frames(scene)
+    places = paths.places(scene)
+    return compositor.insert(scene, places.styled, places.name, frames[0], frames[-1])
+
+
+def compositor_remove(scene: bpy.types.Scene) -> None:
+    """Take Paintover out of the compositor again. Raises ``UsageError`` if it is not there."""
+    if not compositor.remove(scene):
+        raise UsageError("Paintover is not in this scene's compositor.")
+
+
+class CompositeTicket:
+    """Final frames out of the shot on disk: one frame at each look, so that the window stays alive."""
+
+    def __init__(self, scene: str, frames: list[int]) -> None:
+        self._scene = scene
+        self._frames = frames
+        self._count = 0
+        self._cancelled = False
+
+    @property
+    def done(self) -> bool:
+        return self._cancelled or self._count == len(self._frames)
+
+    def poll(self) -> list[jobs.Report]:
+        if self.done:
+            return []
+        frame = self._frames[self._count]
+        scene = scene_named(self._scene)
+        places = paths.places(scene)
+        compositor.render_final(scene, places.passes, places.name, frame, frame)
+        self._count += 1
+        return [{"fraction": self._count / len(self._frames), "message": f"Frame {frame}", "frame": frame}]
+
+    def result(self) -> jobs.Report:
+        if self._cancelled:
+            raise Cancelled("Cancelled. The frames that were written are kept.")
+        return {"frames": self._frames}
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def stop(self) -> None:
+        self.cancel()
+
+    def wait(self, timeout: float | None = None, on_progress: jobs.Sink | None = None) -> jobs.Report:
+        """Composite and return; Blender's rendering knows no ``timeout``."""
+        while not self.done:
+            for report in self.poll():
+                if on_progress is not None:
+                    on_progress(report)
+        return self.result()
+
+
+def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
+    """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again."""
+    low = rendered_frames(scene)[0] if first is None else first
+    high = rendered_frames(scene)[-1] if last is None else last
+    name = scene.name
+    frames = [frame for frame in rendered_frames(scene) if low <= frame <= high]
+    return jobs.Work("Write Final Frames", lambda: CompositeTicket(name, frames))
+
+
+def final_frames(
+    scene: bpy.types.Scene,
+    first: int | None = None,
+    last: int | None = None,
+    on_progress: jobs.Sink | None = None,
+) -> jobs.Report:
+    return jobs.run(final_frames_work(scene, first, last), on_progress)
+
+
+class CompositorInsert(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.compositor_insert"
+    bl_label = "Insert in Compositor"
+    bl_description = "Put the styled frames into the scene's compositor, or replace those that are there"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        return f"{compositor_insert(context.scene).name} is in the compositor."
+
+
+class CompositorRemove(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.compositor_remove"
+    bl_label = "Remove from Compositor"
+    bl_description = "Take Paintover out of the compositor. The tree is as it was before"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        compositor_remove(context.scene)
+        return "The compositor is as it was before."
+
+
+class FinalFrames(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.final_frames"
+    bl_label = "Write Final Frames"
+    bl_description = (
+        "Composite the shot from its saved passes, with the scene's output settings. Nothing is rendered twice"
+    )
+
+    def work(self, context: "Context") -> jobs.Work:
+        return final_frames_work(context.scene)
+
+
+CLASSES = (CompositorInsert, CompositorRemove, FinalFrames)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

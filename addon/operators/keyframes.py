@@ -1,0 +1,222 @@
+"""The painted frames: starting one, painting it roughly, finding the next, reading it again."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import bpy
+
+from .. import capture, jobs, paths, properties
+from ..backend.errors import PaintingError
+from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from .images import show_image, showing
+from .shot import frame_of_passes, rendered_frames, scene_named
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+
+def painting_file(keyframe: properties.PaintedKeyframe) -> Path:
+    return Path(bpy.path.abspath(keyframe.painting))
+
+
+def save_painted(files: Iterable[Path]) -> None:
+    """Write what was painted in Blender itself and not saved yet, so that the backend sees it."""
+    for path in files:
+        for image in showing(path):
+            if image.is_dirty:
+                image.save()
+
+
+def find(scene: bpy.types.Scene, frame: int) -> properties.PaintedKeyframe | None:
+    return next((keyframe for keyframe in properties.of(scene).keyframes if keyframe.frame == frame), None)
+
+
+def selected(scene: bpy.types.Scene) -> properties.PaintedKeyframe:
+    """The painted frame that is selected in the list. Raises ``PaintingError`` if there is none."""
+    settings = properties.of(scene)
+    if not 0 <= settings.keyframe_index < len(settings.keyframes):
+        raise PaintingError("No painted frame is selected.", "Add the current frame first.")
+    keyframe: properties.PaintedKeyframe = settings.keyframes[settings.keyframe_index]
+    return keyframe
+
+
+def set_painting(scene: bpy.types.Scene, frame: int, painting: Path) -> properties.PaintedKeyframe:
+    """Name ``painting`` as the painted ``frame``, in place of an earlier one, and select it. The list is in order."""
+    settings = properties.of(scene)
+    keyframe = find(scene, frame)
+    if keyframe is None:
+        keyframe = settings.keyframes.add()
+        keyframe.frame = frame
+        place = sum(other.frame < frame for other in settings.keyframes)
+        settings.keyframes.move(len(settings.keyframes) - 1, place)
+    settings.keyframe_index = next(index for index, other in enumerate(settings.keyframes) if other.frame == frame)
+    keyframe = settings.keyframes[settings.keyframe_index]
+    keyframe.painting = str(painting)
+    return keyframe
+
+
+def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
+    """Make the current frame a painted one. Gives its painting's file.
+
+    Without ``painting`` a file is made that shows the rendered frame as Blender shows it, to paint over; one that is
+    there already is kept. Raises ``ShotError`` if the frame has not been rendered.
+    """
+    frame = scene.frame_current
+    exr = frame_of_passes(scene, frame)
+    if painting is None:
+        places = paths.places(scene)
+        painting = places.paint / f"{places.name}_{frame:04d}.png"
+        if not painting.exists():
+            painting.parent.mkdir(parents=True, exist_ok=True)
+            capture.save_display(scene, exr, painting)
+    elif not painting.is_file():
+        raise PaintingError(f"There is no painting at {painting}.", "Choose the file again.")
+    set_painting(scene, frame, painting)
+    return painting
+
+
+def keyframe_remove(scene: bpy.types.Scene) -> int:
+    """Take the selected painted frame off the list; its file stays. Gives its frame number."""
+    frame = selected(scene).frame
+    settings = properties.of(scene)
+    settings.keyframes.remove(settings.keyframe_index)
+    settings.keyframe_index = max(0, min(settings.keyframe_index, len(settings.keyframes) - 1))
+    return frame
+
+
+def keyframe_reload(scene: bpy.types.Scene) -> list[Path]:
+    """Read all paintings again from disk. Gives their files. Raises ``PaintingError`` where one is gone."""
+    files = [painting_file(keyframe) for keyframe in properties.of(scene).keyframes]
+    for path in files:
+        if not path.is_file():
+            raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+        for image in showing(path):
+            image.reload()
+    return files
+
+
+def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
+    """Paint the current frame with brush strokes, into a file of its own: no painting of the artist is touched."""
+    frame = scene.frame_current
+    frame_of_passes(scene, frame)
+    places = paths.places(scene)
+    painting = places.paint / f"{places.name}_{frame:04d}_rough.png"
+    painting.parent.mkdir(parents=True, exist_ok=True)
+    name = scene.name
+    params = {"shot": str(places.passes), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
+
+    def finish(_value: jobs.Report) -> None:
+        set_painting(scene_named(name), frame, painting)
+        for image in showing(painting):
+            image.reload()
+
+    return jobs.request("Rough Paint", "look.paint", params, finish)
+
+
+def keyframe_rough_paint(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:
+    return jobs.run(rough_paint_work(scene), on_progress)
+
+
+def suggest_work(scene: bpy.types.Scene) -> jobs.Work:
+    """Find the frame that is least covered by what is painted, and go to it."""
+    rendered_frames(scene)
+    name = scene.name
+    painted = sorted({keyframe.frame for keyframe in properties.of(scene).keyframes})
+
+    def finish(value: jobs.Report) -> None:
+        scene_named(name).frame_set(value["frame"])
+        jobs.session.notice = f"Paint frame {value['frame']} next"
+
+    return jobs.request(
+        "Suggest Frame", "look.suggest", {"shot": str(paths.places(scene).passes), "painted": painted}, finish
+    )
+
+
+def keyframe_suggest(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:
+    """Suggest and wait: ``{"frame", "coverage"}``."""
+    return jobs.run(suggest_work(scene), on_progress)
+
+
+class KeyframeAdd(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_add"
+    bl_label = "Add Current Frame"
+    bl_description = "Make a picture of the current rendered frame to paint over, and put it on the list"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        return f"Paint over {keyframe_add(context.scene)}."
+
+
+class KeyframeRemove(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_remove"
+    bl_label = "Remove Painted Frame"
+    bl_description = "Take the selected frame off the list. Its painting stays on disk"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        return f"Frame {keyframe_remove(context.scene)} is off the list."
+
+
+class KeyframeReload(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_reload"
+    bl_label = "Reload Paintings"
+    bl_description = "Read all paintings again, after they were changed in a paint program"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        return f"{len(keyframe_reload(context.scene))} paintings were read again."
+
+
+class KeyframeShow(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_show"
+    bl_label = "Show Painting"
+    bl_description = "Go to the selected painted frame and show its painting in the Image Editor, ready to paint on"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        keyframe = selected(context.scene)
+        path = painting_file(keyframe)
+        if not path.is_file():
+            raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+        context.scene.frame_set(keyframe.frame)
+        show_image(context, bpy.data.images.load(str(path), check_existing=True))
+        return f"Frame {keyframe.frame} is shown in the Image Editor."
+
+
+class KeyframeRoughPaint(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_rough_paint"
+    bl_label = "Rough Paint"
+    bl_description = "Let Paintover paint the current frame with brush strokes: a start to refine"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def work(self, context: "Context") -> jobs.Work:
+        return rough_paint_work(context.scene)
+
+
+class KeyframeSuggest(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.keyframe_suggest"
+    bl_label = "Suggest Frame"
+    bl_description = "Go to the frame that is worth painting next: the one least covered by what is painted"
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
+
+    def work(self, context: "Context") -> jobs.Work:
+        return suggest_work(context.scene)
+
+
+CLASSES = (
+    KeyframeAdd,
+    KeyframeRemove,
+    KeyframeReload,
+    KeyframeShow,
+    KeyframeRoughPaint,
+    KeyframeSuggest,
+)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

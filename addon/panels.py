@@ -1,0 +1,252 @@
+"""The panels, in the Render properties and in the Image Editor's sidebar. They draw, and decide nothing."""
+
+import textwrap
+from typing import TYPE_CHECKING, ClassVar
+
+import bpy
+
+from . import compositor, jobs, pictures, properties, status
+from .operators.base import register_all, unregister_all
+from .operators.keyframes import painting_file
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+    Base = bpy.types.Panel
+else:
+    Base = object
+
+LETTER = 7.0  # pixels, about, of one letter at a scale of 1
+
+
+def words(layout: "UILayout", context: "Context", text: str, icon: str = "NONE") -> None:
+    """Draw ``text`` on as many lines as the region needs."""
+    scale = context.preferences.system.ui_scale
+    width = max(20, int((context.region.width / scale - 60) / LETTER))
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for index, part in enumerate(textwrap.wrap(text, width)):
+        column.label(text=part, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
+
+
+def draw_line(layout: "UILayout", context: "Context", line: status.Line) -> None:
+    """Draw a line of state, with its remedy as a button where there is one."""
+    words(layout, context, line.text, line.icon)
+    if line.remedy:
+        words(layout, context, line.remedy, "BLANK1")
+    if line.action:
+        layout.operator(line.action)
+
+
+def draw_job(layout: "UILayout", context: "Context") -> None:
+    """What is running: its progress, its numbers, its picture, and how to end it."""
+    running = jobs.session.running
+    if running is None:
+        return
+    box = layout.box()
+    report = running.report
+    box.progress(
+        text=f"{running.ending or running.work.title}  {report.get('fraction', 0.0):.0%}",
+        factor=report.get("fraction", 0.0),
+    )
+    if report.get("message"):
+        words(box, context, report["message"])
+    numbers = jobs.facts(report)
+    if numbers:
+        words(box, context, "   ".join(numbers))
+    preview = jobs.preview()
+    icon = pictures.icon(preview) if preview else 0
+    if icon:
+        box.template_icon(icon_value=icon, scale=9.0)
+    row = box.row(align=True)
+    if running.work.stoppable:
+        row.operator("paintover.stop_job", icon="CHECKMARK")
+    row.operator("paintover.cancel_job", icon="X")
+
+
+class Main(Base):
+    bl_label = "Paintover"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        draw_line(layout, context, status.backend())
+        for line in status.failures():
+            draw_line(layout.box(), context, line)
+        if jobs.session.notice:
+            row = layout.row()
+            row.label(text=jobs.session.notice, icon="INFO")
+            row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
+        draw_job(layout, context)
+
+
+class Passes(Base):
+    bl_label = "Passes"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        settings = properties.of(context.scene)
+        layout.prop(settings, "save_passes")
+        for line in status.needed_passes(context.scene):
+            draw_line(layout, context, line)
+        draw_frames(layout, settings)
+        layout.operator("paintover.render_passes", icon="RENDER_ANIMATION")
+        draw_line(layout, context, status.rendered(context.scene))
+
+
+def draw_frames(layout: "UILayout", settings: properties.ShotSettings) -> None:
+    column = layout.column()
+    column.prop(settings, "range")
+    if settings.range == "RANGE":
+        both = column.column(align=True)
+        both.prop(settings, "frame_start")
+        both.prop(settings, "frame_end")
+
+
+class PaintedFrameList(bpy.types.UIList):
+    bl_idname = "PAINTOVER_UL_painted_frames"
+
+    def draw_item(  # Blender's signature
+        self,
+        _context: "Context",
+        layout: "UILayout",
+        _data: properties.ShotSettings,
+        item: properties.PaintedKeyframe,
+        _icon: int,
+        _active_data: properties.ShotSettings,
+        _active_property: str,
+        _index: int = 0,
+        _flag: int = 0,
+    ) -> None:
+        path = painting_file(item)
+        line = status.painting(path)
+        picture = pictures.icon(path)
+        row = layout.row()
+        if picture:
+            row.label(text=f"{item.frame}", icon_value=picture)
+        else:
+            row.label(text=f"{item.frame}", icon="IMAGE_DATA")
+        row.label(text=line.text, icon=line.icon)
+
+
+class PaintedFrames(Base):
+    bl_label = "Painted Frames"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        settings = properties.of(context.scene)
+        row = layout.row()
+        row.template_list(PaintedFrameList.bl_idname, "", settings, "keyframes", settings, "keyframe_index", rows=3)
+        column = row.column(align=True)
+        column.operator("paintover.keyframe_add", text="", icon="ADD")
+        column.operator("paintover.keyframe_remove", text="", icon="REMOVE")
+        column.separator()
+        column.operator("paintover.keyframe_reload", text="", icon="FILE_REFRESH")
+        column.operator("paintover.keyframe_show", text="", icon="HIDE_OFF")
+        if 0 <= settings.keyframe_index < len(settings.keyframes):
+            keyframe = settings.keyframes[settings.keyframe_index]
+            picture = pictures.icon(painting_file(keyframe))
+            if picture:
+                layout.template_icon(icon_value=picture, scale=8.0)
+            layout.prop(keyframe, "painting", text="")
+        row = layout.row(align=True)
+        row.operator("paintover.keyframe_rough_paint", icon="BRUSH_DATA")
+        row.operator("paintover.keyframe_suggest", icon="VIEWZOOM")
+
+
+class Train(Base):
+    bl_label = "Train"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        settings = properties.of(context.scene)
+        layout.prop(settings, "look", placeholder="One beside the passes")
+        layout.prop(settings, "seconds")
+        layout.prop(settings, "seed")
+        row = layout.row(align=True)
+        row.scale_y = 1.3
+        row.operator("paintover.train_look", icon="PLAY")
+        row.operator("paintover.continue_look", text="Continue", icon="FRAME_NEXT")
+        draw_line(layout, context, status.look(context.scene))
+
+
+class Apply(Base):
+    bl_label = "Apply"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        settings = properties.of(context.scene)
+        layout.prop(settings, "stylise")
+        draw_frames(layout, settings)
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("paintover.apply_look", icon="SHADERFX")
+        draw_line(layout, context, status.styled(context.scene))
+        layout.operator("paintover.show_styled", icon="IMAGE_DATA")
+
+
+class Compositor(Base):
+    bl_label = "Compositor"
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        node = compositor.find(context.scene)
+        row = layout.row(align=True)
+        row.operator("paintover.compositor_insert", icon="NODE_COMPOSITING")
+        if node is not None:
+            row.operator("paintover.compositor_remove", text="", icon="X")
+            column = layout.column()
+            column.use_property_split = True
+            for socket in node.inputs:
+                if not socket.is_linked and socket.type == "VALUE":
+                    column.prop(socket, "default_value", text=socket.name)
+        layout.operator("paintover.final_frames", icon="OUTPUT")
+
+
+class Textures(Base):
+    bl_label = "Textures"
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        layout.operator("paintover.styled_as_texture", icon="TEXTURE")
+        column = layout.column()
+        column.use_property_split = True
+        settings = properties.of(context.scene)
+        column.prop(settings, "texture_painting")
+        column.prop(settings, "texture_look", placeholder="One beside the passes")
+        row = layout.row(align=True)
+        row.operator("paintover.texture_look_train", icon="PLAY")
+        row.operator("paintover.texture_look_apply", icon="SHADERFX")
+
+
+PARTS = (Passes, PaintedFrames, Train, Apply, Compositor, Textures)
+PLACES = {
+    "RENDER": {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "render"},
+    "IMAGE": {"bl_space_type": "IMAGE_EDITOR", "bl_region_type": "UI", "bl_category": "Paintover"},
+}
+
+
+def _panels() -> tuple[type[bpy.types.Panel], ...]:
+    """Each part once for each place where it is drawn; parts lie inside the main panel."""
+    found = []
+    for place, where in PLACES.items():
+        main = f"{place}_PT_paintover"
+        found.append(type(main, (Main, bpy.types.Panel), {**where, "bl_idname": main}))
+        for part in PARTS:
+            name = f"{main}_{part.__name__.lower()}"
+            found.append(type(name, (part, bpy.types.Panel), {**where, "bl_idname": name, "bl_parent_id": main}))
+    return tuple(found)
+
+
+CLASSES = (PaintedFrameList, *_panels())
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

@@ -1,0 +1,143 @@
+"""Which Python the backend runs in: the extension's preferences."""
+
+# mypy: disable-error-code="valid-type"
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .backend.errors import BackendMissingError
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+ENVIRONMENT_VARIABLE = "PAINTOVER_PYTHON"
+
+BACKENDS = (
+    ("OWN", "Own Environment", "A Python environment that Paintover installs and keeps for itself"),
+    ("PYTHON", "Existing Python", "A Python of yours that has the backend's packages"),
+    ("IN_PROCESS", "Inside Blender", "Blender's own Python, where it has PyTorch. Blender may stutter while it works"),
+)
+
+
+class PaintoverPreferences(bpy.types.AddonPreferences):
+    bl_idname = __package__ or "addon"
+
+    backend: EnumProperty(name="Backend", description="Where PyTorch runs", items=BACKENDS, default="OWN")
+    python: StringProperty(
+        name="Python",
+        description="The Python executable that has the backend's packages",
+        subtype="FILE_PATH",
+    )
+    base_python: StringProperty(
+        name="Base Python",
+        description="The Python that the environment is made with. Empty: Blender's own",
+        subtype="FILE_PATH",
+    )
+    index: StringProperty(
+        name="Package Index",
+        description="Where packages are downloaded from. Empty: what pip is set up to use",
+    )
+
+    def draw(self, context: "Context") -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "backend")
+        if self.backend == "PYTHON":
+            layout.prop(self, "python")
+        elif self.backend == "OWN":
+            layout.prop(self, "base_python")
+            layout.prop(self, "index")
+            layout.operator("paintover.install_backend", icon="IMPORT")
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """The preferences as plain values: ``kind`` is one of ``BACKENDS``, empty paths are None."""
+
+    kind: str = "OWN"
+    python: Path | None = None
+    base_python: Path | None = None
+    index: str = ""
+
+
+def _path(text: str) -> Path | None:
+    return Path(bpy.path.abspath(text)) if text else None
+
+
+def choice() -> BackendChoice:
+    """What the artist chose; the defaults where the extension was registered without being enabled.
+
+    ``PAINTOVER_PYTHON`` in the environment names an existing Python for this run: render machines have no preferences.
+    """
+    if ENVIRONMENT_VARIABLE in os.environ:
+        return BackendChoice("PYTHON", Path(os.environ[ENVIRONMENT_VARIABLE]))
+    addon = bpy.context.preferences.addons.get(__package__ or "addon")
+    chosen = addon.preferences if addon else None
+    if not isinstance(chosen, PaintoverPreferences):
+        return BackendChoice()
+    return BackendChoice(chosen.backend, _path(chosen.python), _path(chosen.base_python), chosen.index)
+
+
+def data_folder() -> Path:
+    """The folder that the extension owns on this machine: its environment and its log. Made if need be."""
+    package = __package__ or "addon"
+    if package.startswith("bl_ext."):
+        folder = Path(bpy.utils.extension_path_user(package))
+    else:
+        folder = Path(bpy.utils.user_resource("DATAFILES", path="paintover"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def environment() -> Path:
+    """The virtual environment that Install Backend makes."""
+    return data_folder() / "environment"
+
+
+def log_file() -> Path:
+    return data_folder() / "backend.log"
+
+
+def base_python() -> Path:
+    return choice().base_python or Path(sys.executable)
+
+
+def check_backend() -> None:
+    """Raise ``BackendMissingError`` if the chosen backend cannot be started."""
+    chosen = choice()
+    if chosen.kind == "IN_PROCESS":
+        if importlib.util.find_spec("torch") is None:
+            raise BackendMissingError("Blender's Python has no PyTorch.", "Choose another backend in the preferences.")
+    elif chosen.kind == "PYTHON":
+        if chosen.python is None:
+            raise BackendMissingError("No Python is named.", "Name one in Paintover's preferences.")
+        if not chosen.python.is_file():
+            raise BackendMissingError(f"There is no Python at {chosen.python}.", "Name another one in the preferences.")
+    elif not python_of(environment()).is_file():
+        raise BackendMissingError("No backend is installed.", "Press Install Backend.")
+
+
+def python_of(folder: Path) -> Path:
+    """The Python executable of a virtual environment."""
+    return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
+
+
+def backend_python() -> Path:
+    """The Python that the backend runs in, when it is a process. Raises ``BackendMissingError``."""
+    check_backend()
+    return choice().python if choice().kind == "PYTHON" else python_of(environment())
+
+
+def register() -> None:
+    bpy.utils.register_class(PaintoverPreferences)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(PaintoverPreferences)

@@ -1,0 +1,87 @@
+"""What the panels say, worked out from the scene, its files and the session: plain values, nothing is drawn here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import capture, jobs, passes, paths, preferences, stylise
+from .backend.errors import PaintoverError
+from .operators.shot import look_file
+
+if TYPE_CHECKING:
+    from bpy.types import Scene
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel: words, an icon, and the operator that remedies it, or ""."""
+
+    text: str
+    icon: str = "NONE"
+    remedy: str = ""
+    action: str = ""
+
+
+def of_error(error: PaintoverError) -> Line:
+    return Line(error.message, "ERROR", error.remedy, error.action)
+
+
+def backend() -> Line:
+    """Whether work can be given to the backend."""
+    try:
+        preferences.check_backend()
+    except PaintoverError as error:
+        return of_error(error)
+    running = jobs.session.backend is not None and jobs.session.backend.alive
+    return Line("Backend is running" if running else "Backend is ready", "CHECKMARK")
+
+
+def failures() -> list[Line]:
+    """What went wrong last: in a job, and in saving passes during a render."""
+    return [of_error(error) for error in (jobs.session.failure, capture.last_error) if error is not None]
+
+
+def needed_passes(scene: "Scene") -> list[Line]:
+    """What keeps the next render from being a shot; empty if all is well."""
+    missing = passes.missing(scene, passes.main_layer(scene))
+    lines = [Line(f"{len(missing)} passes are off: {', '.join(missing)}", "ERROR", "", "paintover.enable_passes")]
+    warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
+    return (lines if missing else []) + warnings
+
+
+def frames_text(frames: list[int]) -> str:
+    """``[1, 2, 3, 7]`` -> ``4 frames, 1 to 7``."""
+    if len(frames) == 1:
+        return f"frame {frames[0]}"
+    return f"{len(frames)} frames, {frames[0]} to {frames[-1]}"
+
+
+def rendered(scene: "Scene") -> Line:
+    places = paths.places(scene)
+    frames = paths.frames_in(places.passes, places.name)
+    if not frames:
+        return Line("Nothing is rendered yet", "INFO", "Press Render Passes, or render with Save Passes on.")
+    return Line(f"Rendered: {frames_text(frames)}", "CHECKMARK")
+
+
+def styled(scene: "Scene") -> Line:
+    places = paths.places(scene)
+    frames = paths.frames_in(places.styled, places.name)
+    if stylise.count.asked > stylise.count.done:
+        return Line(f"Stylised {stylise.count.done} of {stylise.count.asked} while rendering", "SORTTIME")
+    if not frames:
+        return Line("Nothing is styled yet", "INFO")
+    return Line(f"Styled: {frames_text(frames)}", "CHECKMARK")
+
+
+def look(scene: "Scene") -> Line:
+    path = look_file(scene)
+    if not path.is_file():
+        return Line("No look is trained yet", "INFO")
+    return Line(f"{path.name}", "CHECKMARK")
+
+
+def painting(path: Path) -> Line:
+    if not path.is_file():
+        return Line("The painting is gone", "ERROR", "", "paintover.keyframe_reload")
+    return Line(path.name)

@@ -1,0 +1,147 @@
+"""Stylise while rendering: Blender renders frame N + 1 while the backend stylises frame N.
+
+A frame of passes that is on disk may be announced by Blender's render thread, so it is only noted there. In a window a
+timer hands it to the backend; without one, where no timer runs, the next handler does, and the end of the render waits
+until all is done.
+"""
+
+import queue
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import capture, jobs, paths, properties
+from .backend.errors import PaintoverError
+from .operators.images import reload_under
+from .operators.shot import trained_look
+
+if TYPE_CHECKING:
+    from bpy.types import Scene
+
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class Frame:
+    scene: str
+    number: int
+    ticket: jobs.Ticket
+
+
+@dataclass
+class Count:
+    """Frames of the render that goes on, or went on last."""
+
+    asked: int = 0
+    done: int = 0
+
+
+count = Count()
+_announced: "queue.SimpleQueue[tuple[str, int]]" = queue.SimpleQueue()
+_under_way: list[Frame] = []
+
+
+def _note(scene_name: str, frame: int, _path: Path) -> None:
+    _announced.put((scene_name, frame))
+    if bpy.app.background:
+        step()
+
+
+def submit(scene: "Scene", frame: int) -> jobs.Ticket:
+    """Ask the backend to stylise one frame. Raises ``PaintoverError`` where it cannot be asked."""
+    places = paths.places(scene)
+    params = {
+        "shot": str(places.passes),
+        "look": str(trained_look(scene)),
+        "out": str(places.styled),
+        "frames": [frame, frame],
+    }
+    return jobs.backend().submit("look.apply", params)
+
+
+def step() -> None:
+    """Hand announced frames to the backend, and take in what is done. Never waits, never raises into a render."""
+    while not _announced.empty():
+        name, frame = _announced.get()
+        scene = bpy.data.scenes.get(name)
+        if scene is None or not properties.of(scene).stylise:
+            continue
+        try:
+            _under_way.append(Frame(name, frame, submit(scene, frame)))
+        except PaintoverError as error:
+            _fail(frame, error)
+        count.asked += 1
+    for styled in [frame for frame in _under_way if frame.ticket.done]:
+        _under_way.remove(styled)
+        _take_in(styled)
+
+
+def _take_in(styled: Frame) -> None:
+    try:
+        styled.ticket.result()
+    except PaintoverError as error:
+        _fail(styled.number, error)
+    else:
+        count.done += 1
+        if bpy.app.background:
+            print(f"Paintover: styled frame {styled.number}", flush=True)
+
+
+def _fail(frame: int, error: PaintoverError) -> None:
+    jobs.note_failure(error)
+    print(f"Paintover: frame {frame} was not stylised. {error}", file=sys.stderr, flush=True)
+
+
+def finish() -> None:
+    """Wait until every announced frame is stylised, or has failed."""
+    step()
+    while _under_way:
+        time.sleep(0.02)
+        step()
+
+
+def _tick() -> float:
+    before = count.done
+    step()
+    if count.done != before:
+        for window_scene in {window.scene for window in bpy.context.window_manager.windows}:
+            reload_under(paths.places(window_scene).styled)
+        jobs.redraw()
+    return POLL_SECONDS
+
+
+@persistent
+def _on_start(_scene: "Scene", _depsgraph: object = None) -> None:
+    count.asked, count.done = 0, 0
+
+
+@persistent
+def _on_end(_scene: "Scene", _depsgraph: object = None) -> None:
+    if bpy.app.background:
+        finish()
+
+
+def register() -> None:
+    capture.on_frame(_note)
+    bpy.app.handlers.render_init.append(_on_start)
+    bpy.app.handlers.render_complete.append(_on_end)
+    bpy.app.handlers.render_cancel.append(_on_end)
+    if not bpy.app.background:
+        bpy.app.timers.register(_tick, first_interval=POLL_SECONDS, persistent=True)
+
+
+def unregister() -> None:
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    bpy.app.handlers.render_cancel.remove(_on_end)
+    bpy.app.handlers.render_complete.remove(_on_end)
+    bpy.app.handlers.render_init.remove(_on_start)
+    capture.off_frame(_note)
+    for styled in _under_way:
+        styled.ticket.cancel()
+    _under_way.clear()
