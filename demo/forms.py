@@ -7,6 +7,7 @@ import bpy
 from mathutils import Matrix, Vector, noise
 
 Point = tuple[float, float, float]
+Materials = dict[str, bpy.types.Material]
 
 
 class Form:
@@ -41,7 +42,11 @@ class Form:
         return self.add(points, faces, slot)
 
     def turned(
-        self, profile: Sequence[tuple[float, float]], slot: int = 0, sides: int = 24, centre: Point = (0, 0, 0),
+        self,
+        profile: Sequence[tuple[float, float]],
+        slot: int = 0,
+        sides: int = 24,
+        centre: Point = (0, 0, 0),
         smooth: bool = True,
     ) -> "Form":
         """A shape turned on a lathe: ``profile`` is (radius, z) from bottom to top."""
@@ -70,7 +75,13 @@ class Form:
         return self.add(points, [*faces, range(sides, 2 * sides)], slot, smooth=True)
 
     def lump(
-        self, centre: Point, size: Point, slot: int = 0, rough: float = 0.2, grain: float = 1.5, seed: float = 0.0,
+        self,
+        centre: Point,
+        size: Point,
+        slot: int = 0,
+        rough: float = 0.2,
+        grain: float = 1.5,
+        seed: float = 0.0,
         rings: int = 14,
     ) -> "Form":
         """A rounded mass with radii ``size``, its surface pushed in and out by noise: foliage, rock, cloud."""

@@ -87,7 +87,9 @@ def plaster(name: str, colour: Colour) -> bpy.types.Material:
     """Sun-bleached stucco: patches where it has worn, darker toward the ground."""
     nodes = Nodes(name)
     where = nodes.local()
-    patches = nodes.ramp(nodes.noise(where, 1.1, 6.0), (0.38, shade(colour, 0.72)), (0.52, colour), (0.75, shade(colour, 1.18)))
+    patches = nodes.ramp(
+        nodes.noise(where, 1.1, 6.0), (0.38, shade(colour, 0.72)), (0.52, colour), (0.75, shade(colour, 1.18))
+    )
     height = nodes.node("SeparateXYZ", Vector=where).outputs["Z"]
     damp = nodes.ramp(height, (0.0, (0.62, 0.58, 0.55)), (0.9, (1.0, 1.0, 1.0)))
     return nodes.finish(nodes.mix(1.0, patches, damp, "MULTIPLY"), 0.9, nodes.noise(where, 9.0), 0.25)
@@ -144,7 +146,12 @@ def meadow(name: str) -> bpy.types.Material:
     """Hill grass, with bare earth where the ground is steep."""
     nodes = Nodes(name)
     where = nodes.local()
-    grass = nodes.ramp(nodes.noise(where, 0.35, 8.0, 0.65), (0.35, (0.05, 0.10, 0.02)), (0.5, (0.13, 0.19, 0.035)), (0.66, (0.34, 0.30, 0.07)))
+    grass = nodes.ramp(
+        nodes.noise(where, 0.35, 8.0, 0.65),
+        (0.35, (0.05, 0.10, 0.02)),
+        (0.5, (0.13, 0.19, 0.035)),
+        (0.66, (0.34, 0.30, 0.07)),
+    )
     earth = nodes.ramp(nodes.noise(where, 0.9, 8.0), (0.35, (0.20, 0.12, 0.07)), (0.7, (0.55, 0.38, 0.24)))
     upright = nodes.node("SeparateXYZ", Vector=nodes.node("NewGeometry").outputs["Normal"]).outputs["Z"]
     steep = nodes.ramp(upright, (0.62, (1, 1, 1)), (0.80, (0, 0, 0)))
@@ -159,9 +166,7 @@ def sea(name: str) -> bpy.types.Material:
     span = nodes.node("MapRange", Value=offshore)
     span.inputs["From Min"].default_value, span.inputs["From Max"].default_value = -26.0, 3.0
     patches = nodes.mix(0.35, span.outputs["Result"], nodes.noise(where, 0.16, 4.0), "ADD")
-    colour = nodes.ramp(
-        patches, (0.25, (0.008, 0.07, 0.13)), (0.6, (0.012, 0.17, 0.22)), (0.95, (0.05, 0.36, 0.34))
-    )
+    colour = nodes.ramp(patches, (0.25, (0.006, 0.07, 0.16)), (0.6, (0.008, 0.19, 0.25)), (0.95, (0.03, 0.40, 0.36)))
     swell = nodes.noise(nodes.local((0.35, 0.9, 1.0)), 1.0, 3.0)
     ripple = nodes.noise(nodes.local((1.2, 3.2, 1.0)), 1.0, 3.0)
     material = nodes.finish(colour, 0.12, nodes.mix(0.35, swell, ripple), 0.55)
@@ -218,8 +223,8 @@ def haze(name: str, near: Colour, far: Colour, low: float, high: float) -> bpy.t
     span.inputs["From Min"].default_value, span.inputs["From Max"].default_value = low, high
     colour = nodes.ramp(span.outputs["Result"], (0.0, far), (1.0, near))
     nodes.put(nodes.shader, "Emission Color", colour)
-    nodes.shader.inputs["Emission Strength"].default_value = 0.45
-    return nodes.finish(colour, 1.0)
+    nodes.shader.inputs["Emission Strength"].default_value = 0.3
+    return nodes.finish(nodes.mix(1.0, colour, (0.6, 0.6, 0.6), "MULTIPLY"), 1.0)
 
 
 def sky(world: bpy.types.World) -> None:
@@ -231,7 +236,12 @@ def sky(world: bpy.types.World) -> None:
     tree.links.new(direction, split.inputs[0])
     ramp = tree.nodes.new("ShaderNodeValToRGB")
     tree.links.new(split.outputs["Z"], ramp.inputs["Fac"])
-    stops = ((0.0, (0.98, 0.72, 0.48)), (0.10, (0.80, 0.76, 0.72)), (0.26, (0.34, 0.58, 0.86)), (0.8, (0.07, 0.22, 0.62)))
+    stops = (
+        (0.0, (1.0, 0.66, 0.40)),
+        (0.10, (0.80, 0.72, 0.70)),
+        (0.28, (0.22, 0.50, 0.95)),
+        (0.8, (0.04, 0.17, 0.62)),
+    )
     elements = ramp.color_ramp.elements
     elements.new(stops[1][0])
     elements.new(stops[2][0])
@@ -240,4 +250,29 @@ def sky(world: bpy.types.World) -> None:
         element.color = (*colour, 1.0)
     background = tree.nodes["Background"]
     tree.links.new(ramp.outputs["Color"], background.inputs["Color"])
-    background.inputs["Strength"].default_value = 1.0
+    background.inputs["Strength"].default_value = 0.85
+
+
+def palette() -> dict[str, bpy.types.Material]:
+    """The materials that several things share, by what they are for."""
+    return {
+        "roof": tiles("Roof tiles", (0.58, 0.19, 0.08)),
+        "glass": plain("Glass", (0.03, 0.05, 0.07), 0.12),
+        "teal": wood("Teal paint", (0.04, 0.27, 0.28)),
+        "green": wood("Green paint", (0.07, 0.24, 0.10)),
+        "brick red": wood("Red paint", (0.45, 0.09, 0.05)),
+        "indigo": wood("Indigo paint", (0.06, 0.11, 0.30)),
+        "trim": rock("Trim", (0.42, 0.38, 0.32), (0.74, 0.68, 0.58), 2.0),
+        "clay": plain("Clay", (0.45, 0.18, 0.08), 0.9),
+        "leaves": foliage("Leaves", (0.02, 0.06, 0.012), (0.15, 0.26, 0.05)),
+        "flower": plain("Flowers", (0.75, 0.06, 0.16), 0.8),
+        "rock": rock("Rock", (0.10, 0.08, 0.075), (0.46, 0.38, 0.31)),
+        "iron": plain("Iron", (0.03, 0.03, 0.035), 0.5),
+        "blocks": masonry("Quay blocks", (0.46, 0.38, 0.29), (0.16, 0.13, 0.11), 0.95, 0.42),
+        "planks": wood("Planks", (0.42, 0.26, 0.14)),
+        "post": wood("Posts", (0.22, 0.13, 0.07), (6.0, 6.0, 0.8)),
+        "cabin": wood("Cabin", (0.55, 0.26, 0.09)),
+        "bark": wood("Bark", (0.17, 0.10, 0.06), (7.0, 7.0, 1.5)),
+        "cypress": foliage("Cypress", (0.008, 0.035, 0.014), (0.06, 0.14, 0.045), 5.0),
+        "pine": foliage("Pine", (0.015, 0.06, 0.02), (0.15, 0.25, 0.06), 3.5),
+    }
