@@ -1,6 +1,6 @@
 """What every operator of Paintover does alike: words for errors, and work that goes on while the window lives."""
 
-from collections.abc import Callable
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -30,7 +30,9 @@ def tell(operator: bpy.types.Operator, error: PaintoverError) -> "Outcome":
 class DirectOperator(Base):
     """An operator whose work is done at once."""
 
-    perform: Callable[["Context"], str]  # does the work, returns what to tell the artist
+    @abstractmethod
+    def perform(self, context: "Context") -> str:
+        """Do the work; gives what to tell the artist."""
 
     def execute(self, context: "Context") -> "Outcome":
         try:
@@ -50,8 +52,11 @@ class WorkOperator(Base):
     or in the background, it runs to the end and returns.
     """
 
-    work: Callable[["Context"], jobs.Work]  # what to do
-    timer: "Timer | None" = None
+    timer = None
+
+    @abstractmethod
+    def work(self, context: "Context") -> jobs.Work:
+        """What to do."""
 
     def execute(self, context: "Context") -> "Outcome":
         try:
