@@ -44,8 +44,9 @@ def project() -> dict[str, Any]:
 
 def requirements(*groups: str) -> list[str]:
     """Pinned requirements: the backend's own, and those of the named dependency groups."""
-    told = project()
-    return [*told["project"]["dependencies"], *(line for group in groups for line in told["dependency-groups"][group])]
+    lines = (ROOT / "backend" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    backend = [line for line in lines if line and not line.startswith("#")]
+    return [*backend, *(line for group in groups for line in project()["dependency-groups"][group])]
 
 
 def python() -> Path:
