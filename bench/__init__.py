@@ -1,0 +1,1 @@
+"""What only measuring needs: known-answer shots and styles, baselines, and the driver behind ``build.py bench``."""
