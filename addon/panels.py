@@ -1,7 +1,7 @@
 """The panels, in the Render properties and in the Image Editor's sidebar. They draw, and decide nothing."""
 
 import textwrap
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -207,7 +207,7 @@ class Compositor(Base):
 
 class Textures(Base):
     bl_label = "Textures"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: "Context") -> None:
         layout = self.layout

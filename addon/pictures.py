@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 import bpy.utils.previews
 import numpy as np
+import numpy.typing as npt
 
 from . import jobs
 
@@ -49,19 +50,19 @@ def _read_waiting() -> None:
             continue
         preview = _icons.get(str(path)) or _icons.new(str(path))
         height, width = pixels.shape[:2]
-        preview.image_size = (width, height)
-        preview.image_pixels_float.foreach_set(pixels.ravel())
+        preview.image_size = (width, height)  # type: ignore[assignment]
+        preview.image_pixels_float.foreach_set(pixels.ravel())  # type: ignore[arg-type]
     jobs.redraw()
 
 
-def small(path: Path) -> np.ndarray | None:
-    """The picture at ``path`` as float32 HxWx4, bottom row first, at most ``SIZE`` wide and high; None if unreadable."""
+def small(path: Path) -> npt.NDArray[np.float32] | None:
+    """The picture as float32 HxWx4, bottom row first, at most ``SIZE`` wide and high; None if it cannot be read."""
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError:  # what Blender raises for a file that it cannot read
         return None
     try:
-        width, height = image.size
+        width, height = image.size[0], image.size[1]
         if width == 0 or height == 0:
             return None
         pixels = np.empty(width * height * 4, np.float32)

@@ -78,8 +78,9 @@ def choice() -> BackendChoice:
     """
     if ENVIRONMENT_VARIABLE in os.environ:
         return BackendChoice("PYTHON", Path(os.environ[ENVIRONMENT_VARIABLE]))
-    addon = bpy.context.preferences.addons.get(__package__ or "addon")
-    chosen = addon.preferences if addon else None
+    addons = bpy.context.preferences.addons
+    name = __package__ or "addon"
+    chosen = addons[name].preferences if name in addons else None
     if not isinstance(chosen, PaintoverPreferences):
         return BackendChoice()
     return BackendChoice(chosen.backend, _path(chosen.python), _path(chosen.base_python), chosen.index)

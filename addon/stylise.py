@@ -68,11 +68,10 @@ def step() -> None:
     """Hand announced frames to the backend, and take in what is done. Never waits, never raises into a render."""
     while not _announced.empty():
         name, frame = _announced.get()
-        scene = bpy.data.scenes.get(name)
-        if scene is None or not properties.of(scene).stylise:
+        if name not in bpy.data.scenes or not properties.of(bpy.data.scenes[name]).stylise:
             continue
         try:
-            _under_way.append(Frame(name, frame, submit(scene, frame)))
+            _under_way.append(Frame(name, frame, submit(bpy.data.scenes[name], frame)))
         except PaintoverError as error:
             _fail(frame, error)
         count.asked += 1
@@ -115,12 +114,12 @@ def _tick() -> float:
     return POLL_SECONDS
 
 
-@persistent
+@persistent  # type: ignore[untyped-decorator]
 def _on_start(_scene: "Scene", _depsgraph: object = None) -> None:
     count.asked, count.done = 0, 0
 
 
-@persistent
+@persistent  # type: ignore[untyped-decorator]
 def _on_end(_scene: "Scene", _depsgraph: object = None) -> None:
     if bpy.app.background:
         finish()

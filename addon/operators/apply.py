@@ -2,7 +2,7 @@
 
 # mypy: disable-error-code="valid-type"
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import EnumProperty
@@ -87,7 +87,7 @@ class ShowStyled(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.show_styled"
     bl_label = "Show Styled Frames"
     bl_description = "Show the styled frames in the Image Editor"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         image = styled_sequence(context.scene)

@@ -1,6 +1,6 @@
 """The backend: installing it, and ending what it does."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -75,7 +75,7 @@ class DismissMessage(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.dismiss_message"
     bl_label = "Dismiss"
     bl_description = "Put Paintover's last message away"
-    bl_options: ClassVar = {"INTERNAL"}
+    bl_options = {"INTERNAL"}
 
     def perform(self, _context: "Context") -> str:
         jobs.session.notice = ""

@@ -10,7 +10,7 @@ from ..backend.errors import Cancelled, PaintoverError
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
-    from bpy.types import Context, Event, Timer
+    from bpy.types import Context, Event
 
     Outcome = set[OperatorReturnItems]
     Base = bpy.types.Operator

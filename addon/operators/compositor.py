@@ -1,6 +1,6 @@
 """The look in the scene's compositor, and on its final frames."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -91,7 +91,7 @@ class CompositorInsert(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.compositor_insert"
     bl_label = "Insert in Compositor"
     bl_description = "Put the styled frames into the scene's compositor, or replace those that are there"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         return f"{compositor_insert(context.scene).name} is in the compositor."
@@ -101,7 +101,7 @@ class CompositorRemove(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.compositor_remove"
     bl_label = "Remove from Compositor"
     bl_description = "Take Paintover out of the compositor. The tree is as it was before"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         compositor_remove(context.scene)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -29,7 +29,11 @@ def save_painted(files: Iterable[Path]) -> None:
 
 
 def find(scene: bpy.types.Scene, frame: int) -> properties.PaintedKeyframe | None:
-    return next((keyframe for keyframe in properties.of(scene).keyframes if keyframe.frame == frame), None)
+    found: properties.PaintedKeyframe
+    for found in properties.of(scene).keyframes:
+        if found.frame == frame:
+            return found
+    return None
 
 
 def selected(scene: bpy.types.Scene) -> properties.PaintedKeyframe:
@@ -44,16 +48,15 @@ def selected(scene: bpy.types.Scene) -> properties.PaintedKeyframe:
 def set_painting(scene: bpy.types.Scene, frame: int, painting: Path) -> properties.PaintedKeyframe:
     """Name ``painting`` as the painted ``frame``, in place of an earlier one, and select it. The list is in order."""
     settings = properties.of(scene)
-    keyframe = find(scene, frame)
-    if keyframe is None:
+    if find(scene, frame) is None:
         keyframe = settings.keyframes.add()
         keyframe.frame = frame
         place = sum(other.frame < frame for other in settings.keyframes)
         settings.keyframes.move(len(settings.keyframes) - 1, place)
     settings.keyframe_index = next(index for index, other in enumerate(settings.keyframes) if other.frame == frame)
-    keyframe = settings.keyframes[settings.keyframe_index]
-    keyframe.painting = str(painting)
-    return keyframe
+    chosen: properties.PaintedKeyframe = settings.keyframes[settings.keyframe_index]
+    chosen.painting = str(painting)
+    return chosen
 
 
 def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
@@ -78,7 +81,7 @@ def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
 
 def keyframe_remove(scene: bpy.types.Scene) -> int:
     """Take the selected painted frame off the list; its file stays. Gives its frame number."""
-    frame = selected(scene).frame
+    frame: int = selected(scene).frame
     settings = properties.of(scene)
     settings.keyframes.remove(settings.keyframe_index)
     settings.keyframe_index = max(0, min(settings.keyframe_index, len(settings.keyframes) - 1))
@@ -142,7 +145,7 @@ class KeyframeAdd(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_add"
     bl_label = "Add Current Frame"
     bl_description = "Make a picture of the current rendered frame to paint over, and put it on the list"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         return f"Paint over {keyframe_add(context.scene)}."
@@ -152,7 +155,7 @@ class KeyframeRemove(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_remove"
     bl_label = "Remove Painted Frame"
     bl_description = "Take the selected frame off the list. Its painting stays on disk"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         return f"Frame {keyframe_remove(context.scene)} is off the list."
@@ -162,7 +165,7 @@ class KeyframeReload(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_reload"
     bl_label = "Reload Paintings"
     bl_description = "Read all paintings again, after they were changed in a paint program"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         return f"{len(keyframe_reload(context.scene))} paintings were read again."
@@ -172,7 +175,7 @@ class KeyframeShow(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_show"
     bl_label = "Show Painting"
     bl_description = "Go to the selected painted frame and show its painting in the Image Editor, ready to paint on"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         keyframe = selected(context.scene)
@@ -188,7 +191,7 @@ class KeyframeRoughPaint(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_rough_paint"
     bl_label = "Rough Paint"
     bl_description = "Let Paintover paint the current frame with brush strokes: a start to refine"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
         return rough_paint_work(context.scene)
@@ -198,7 +201,7 @@ class KeyframeSuggest(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.keyframe_suggest"
     bl_label = "Suggest Frame"
     bl_description = "Go to the frame that is worth painting next: the one least covered by what is painted"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
         return suggest_work(context.scene)

@@ -1,6 +1,6 @@
 """The passes of a shot: switching them on, and rendering them."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -93,7 +93,7 @@ class EnablePasses(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.enable_passes"
     bl_label = "Enable Passes"
     bl_description = "Switch on the passes that a look needs and save them after every render"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         changed = enable_passes(context.scene)

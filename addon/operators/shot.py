@@ -12,10 +12,9 @@ RENDER_REMEDY = "Press Render Passes, or render with Save Passes on."
 
 def scene_named(name: str) -> bpy.types.Scene:
     """The scene, found again after time has passed: an undo makes older references worthless."""
-    scene = bpy.data.scenes.get(name)
-    if scene is None:
+    if name not in bpy.data.scenes:
         raise UsageError(f"The scene {name} is no longer there.", "Open its .blend again.")
-    return scene
+    return bpy.data.scenes[name]
 
 
 def rendered_frames(scene: bpy.types.Scene) -> list[int]:

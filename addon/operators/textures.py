@@ -1,7 +1,7 @@
 """Looks on textures: a styled frame as one, and looks that were trained on colour alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -86,12 +86,12 @@ def texture_apply_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     material_name, image_name = material.name, image.name
 
     def finish(value: jobs.Report) -> None:
-        target = bpy.data.materials.get(material_name)
-        if target is None:
+        if material_name not in bpy.data.materials:
             raise UsageError(f"The material {material_name} is no longer there.", "Apply the look again.")
         for path in (Path(written) for written in value["written"]):
             for stale in showing(path):
                 stale.reload()
+            target = bpy.data.materials[material_name]
             textures.new_texture(target, textures.styled_image(path), bpy.data.images.get(image_name))
 
     return jobs.request("Apply Texture Look", "look.apply", params, finish)
@@ -116,7 +116,7 @@ class StyledAsTexture(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.styled_as_texture"
     bl_label = "Styled Frames as Texture"
     bl_description = "Put the styled frames on the active material as a new image texture"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
         node = styled_as_texture(context.scene, context.object)
@@ -136,7 +136,7 @@ class TextureLookApply(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.texture_look_apply"
     bl_label = "Apply Texture Look"
     bl_description = "Give the texture look to the active texture, as a new image texture on the material"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
         return texture_apply_work(context.scene, context.object)
