@@ -1,7 +1,7 @@
 """The panels, in the Render properties and in the Image Editor's sidebar. They draw, and decide nothing."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -10,6 +10,7 @@ from .operators.base import register_all, unregister_all
 from .operators.keyframes import painting_file
 
 if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
     from bpy.types import Context, UILayout
 
     Base = bpy.types.Panel
@@ -19,7 +20,7 @@ else:
 LETTER = 7.0  # pixels, about, of one letter at a scale of 1
 
 
-def words(layout: "UILayout", context: "Context", text: str, icon: str = "NONE") -> None:
+def words(layout: "UILayout", context: "Context", text: str, icon: "IconItems" = "NONE") -> None:
     """Draw ``text`` on as many lines as the region needs."""
     scale = context.preferences.system.ui_scale
     width = max(20, int((context.region.width / scale - 60) / LETTER))
@@ -231,7 +232,7 @@ PLACES = {
 
 def _panels() -> tuple[type[bpy.types.Panel], ...]:
     """Each part once for each place where it is drawn; parts lie inside the main panel."""
-    found = []
+    found: list[type[bpy.types.Panel]] = []
     for place, where in PLACES.items():
         main = f"{place}_PT_paintover"
         found.append(type(main, (Main, bpy.types.Panel), {**where, "bl_idname": main}))
@@ -241,7 +242,7 @@ def _panels() -> tuple[type[bpy.types.Panel], ...]:
     return tuple(found)
 
 
-CLASSES = (PaintedFrameList, *_panels())
+CLASSES: tuple[type[Any], ...] = (PaintedFrameList, *_panels())
 
 
 def register() -> None:

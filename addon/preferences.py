@@ -13,6 +13,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from .backend.errors import BackendMissingError
+from .client.install import find_python
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -121,19 +122,14 @@ def check_backend() -> None:
             raise BackendMissingError("No Python is named.", "Name one in Paintover's preferences.")
         if not chosen.python.is_file():
             raise BackendMissingError(f"There is no Python at {chosen.python}.", "Name another one in the preferences.")
-    elif not python_of(environment()).is_file():
+    elif find_python(environment()) is None:
         raise BackendMissingError("No backend is installed.", "Press Install Backend.")
-
-
-def python_of(folder: Path) -> Path:
-    """The Python executable of a virtual environment."""
-    return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
 
 
 def backend_python() -> Path:
     """The Python that the backend runs in, when it is a process. Raises ``BackendMissingError``."""
     check_backend()
-    return choice().python if choice().kind == "PYTHON" else python_of(environment())
+    return choice().python if choice().kind == "PYTHON" else find_python(environment())
 
 
 def register() -> None:

@@ -9,6 +9,7 @@ from .backend.errors import PaintoverError
 from .operators.shot import look_file
 
 if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
     from bpy.types import Scene
 
 
@@ -17,7 +18,7 @@ class Line:
     """One line of a panel: words, an icon, and the operator that remedies it, or ""."""
 
     text: str
-    icon: str = "NONE"
+    icon: "IconItems" = "NONE"
     remedy: str = ""
     action: str = ""
 
