@@ -62,7 +62,7 @@ def small(path: Path) -> npt.NDArray[np.float32] | None:
     except RuntimeError:  # what Blender raises for a file that it cannot read
         return None
     try:
-        width, height = (int(side) for side in image.size)  # type: ignore[misc]
+        width, height = (int(side) for side in image.size)  # type: ignore[attr-defined]
         if width == 0 or height == 0:
             return None
         pixels = np.empty(width * height * 4, np.float32)

@@ -13,7 +13,6 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from .backend.errors import BackendMissingError
-from .client.install import find_python
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -103,6 +102,13 @@ def environment() -> Path:
     return data_folder() / "environment"
 
 
+def own_python() -> Path | None:
+    """The Python of the extension's own environment, if that is installed."""
+    from .client.install import find_python  # late: the client is not needed to register
+
+    return find_python(environment())
+
+
 def log_file() -> Path:
     return data_folder() / "backend.log"
 
@@ -122,14 +128,14 @@ def check_backend() -> None:
             raise BackendMissingError("No Python is named.", "Name one in Paintover's preferences.")
         if not chosen.python.is_file():
             raise BackendMissingError(f"There is no Python at {chosen.python}.", "Name another one in the preferences.")
-    elif find_python(environment()) is None:
+    elif own_python() is None:
         raise BackendMissingError("No backend is installed.", "Press Install Backend.")
 
 
 def backend_python() -> Path:
     """The Python that the backend runs in, when it is a process. Raises ``BackendMissingError``."""
     check_backend()
-    return choice().python if choice().kind == "PYTHON" else find_python(environment())
+    return choice().python if choice().kind == "PYTHON" else own_python()
 
 
 def register() -> None:
