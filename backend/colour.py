@@ -1,17 +1,28 @@
 """What the artist sees, and back: scene-linear values to display values through Blender's view transform, and inverted.
 
-Blender's own order: exposure on scene-linear values, the look, the view transform, then gamma on display values.
+The order is Blender's own: exposure on scene-linear values, the look, the view transform, gamma on display values.
+OpenColorIO does the work with Blender's configuration. Where a view is a table without an exact inverse, one is baked
+(about two seconds, once in a process) and refined where it is coarse, see ``inversion``.
 """
 
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PyOpenColorIO as ocio
 
+from . import inversion
 from .errors import ColourError
 from .images import FloatImage
+
+_LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
+_CHUNK = 1 << 15  # pixels that one thread takes at a time: stays in its cache
+_SAME = 2.0 / 255.0
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,7 @@ class View:
     """A scene's colour management, as in its Render Properties.
 
     ``config``: Blender's config.ocio, or "" for plain sRGB without one. ``exposure``: stops. ``gamma``: above 0.
-    ``curves``: whether Use Curves is on (not reproduced here).
+    ``curves``: whether Use Curves is on, which is not reproduced here.
     """
 
     config: str = ""
@@ -32,45 +43,241 @@ class View:
 
     @classmethod
     def standard(cls) -> "View":
-        """Plain sRGB: Blender's Standard view, without a configuration file."""
+        """Plain sRGB: what Blender's Standard view shows, without a configuration file."""
         return cls()
 
     @classmethod
     def from_json(cls, data: Any) -> "View":
-        """Raises ColourError for what is not a view."""
+        """What ``as_json`` gave; missing keys take their defaults. Raises ColourError for anything else."""
         known = {field.name for field in fields(cls)}
-        if not isinstance(data, dict) or not set(data) <= known:
+        if not isinstance(data, dict) or not set(data) <= known or not float(data.get("gamma", 1.0)) > 0:
             raise ColourError("The shot's view transform is not described as expected.", "Render the passes again.")
         return cls(**data)
 
     def as_json(self) -> dict[str, Any]:
+        """JSON-able, for ``shot.json`` and a look's card."""
         return asdict(self)
 
+    @property
+    def reason(self) -> str:
+        """Why display values cannot be turned back into scene-linear ones; "" if they can. Raises ColourError."""
+        if self.curves:
+            return "Use Curves is on in the Color Management panel"
+        if _inverse(self._unexposed).coverage < _LEAST_COVERAGE:
+            return f"{self._spoken} shows only a few colours"
+        return ""
+
+    @property
+    def invertible(self) -> bool:
+        """Whether ``from_display`` works. Raises ColourError for a view that the configuration does not have."""
+        return not self.reason
+
     def to_display(self, linear: FloatImage) -> FloatImage:
-        """HxWx3 scene-linear to what Blender shows, 0..1."""
-        return np.clip(self._apply(linear, False), 0.0, 1.0)
+        """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError."""
+        return _run(_forward(self), linear)
 
     def from_display(self, display: FloatImage) -> FloatImage:
-        """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them."""
-        return self._apply(display, True)
+        """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them, float32 HxWx3.
 
-    def _apply(self, pixels: FloatImage, inverse: bool) -> FloatImage:
-        result = np.array(pixels, np.float32, order="C")
-        _processor(self, inverse).applyRGB(result)
-        return result
+        Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``unreachable``.
+        Scene-linear values may be negative: wide-gamut colours need that. Raises ColourError if not ``invertible``.
+        """
+        reason = self.reason
+        if reason:
+            raise ColourError(
+                f"What is painted cannot be matched in this scene: {reason}.",
+                "Choose Standard, Filmic or AgX without curves in the Color Management panel, and render again.",
+            )
+        linear = _inverse(self._unexposed).apply(np.clip(display, 0.0, 1.0, dtype=np.float32))
+        linear *= np.float32(2.0**-self.exposure)
+        return linear
+
+    def unreachable(self, display: FloatImage) -> float:
+        """The share (0..1) of pixels of an HxWx3 picture that this view shows off by more than 2/255 at best."""
+        shown = self.to_display(self.from_display(display))
+        return float((np.abs(shown - np.clip(display, 0.0, 1.0)).max(axis=-1) > _SAME).mean())
+
+    @property
+    def _unexposed(self) -> "View":
+        """What the inverse depends on: exposure is a factor, and needs no table of its own."""
+        return replace(self, exposure=0.0, curves=False)
+
+    @property
+    def _spoken(self) -> str:
+        return self.view if self.look == "None" else f"{self.view} with the look {self.look}"
+
+
+class _Inverse:
+    """From display values to scene-linear ones for one view without exposure: exact where it can be, else by table."""
+
+    def __init__(self, view: View) -> None:
+        before, after = _split_at_table(_group(view))
+        config = _config(view.config)
+        self._show = _cpu(config, after) if len(after) else None
+        self._table: inversion.InverseTable | None = None
+        if self._show is None:
+            self._to_linear = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
+            self.coverage = 1.0
+            return
+        self._table = inversion.bake(self._shown, _LEAST_COVERAGE)
+        self.coverage = self._table.coverage
+        lut = ocio.Lut3DTransform(gridSize=len(self._table.nodes))
+        lut.setInterpolation(ocio.INTERP_TETRAHEDRAL)
+        lut.setData(self._table.nodes.ravel())
+        self._look_up = _cpu(config, lut)
+        self._to_linear = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
+
+    def apply(self, display: FloatImage) -> FloatImage:
+        if self._show is None or self._table is None:
+            return _run(self._to_linear, display, clip=False)
+        wanted = np.ascontiguousarray(display).reshape(-1, 3)
+        linear, off = np.empty_like(wanted), np.empty(len(wanted), np.float32)
+
+        def work(chunk: slice) -> None:
+            at = _run(self._look_up, wanted[chunk])
+            off[chunk] = _off(_run(self._show, at), wanted[chunk])
+            self._to_linear.applyRGB(at)
+            linear[chunk] = at
+
+        _in_chunks(work, len(wanted))
+        missed = np.flatnonzero(off > _SAME / 2)
+        cells = np.minimum((wanted[missed] * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
+        missed = missed[~self._table.hopeless[tuple(cells.T)]]
+        if len(missed):
+            at = self._refine(wanted[missed])
+            improved = _off(_run(self._show, at), wanted[missed]) < off[missed]
+            linear[missed[improved]] = _run(self._to_linear, at[improved], clip=False)
+        return linear.reshape(display.shape)
+
+    def _refine(self, wanted: FloatImage) -> FloatImage:
+        """Newton steps from the table's coordinates, once for each 8-bit colour: there are few, and paint is 8-bit."""
+        packed = np.rint(wanted * 255).astype(np.int64) @ np.array([65536, 256, 1])
+        _, first, which = np.unique(packed, return_index=True, return_inverse=True)
+        colours = np.rint(wanted[first] * 255).astype(np.float32) / 255
+        start = _run(self._look_up, colours)
+        at = inversion.solve(self._shown, colours.astype(np.float64), start.astype(np.float64), 12)
+        return at.astype(np.float32)[which]
+
+    def _shown(self, at: inversion.Colours) -> inversion.Colours:
+        return _run(self._show, at.astype(np.float32)).astype(np.float64)
+
+
+@lru_cache(maxsize=8)
+def _inverse(view: View) -> _Inverse:
+    return _Inverse(view)
 
 
 @lru_cache(maxsize=16)
-def _processor(view: View, inverse: bool) -> ocio.CPUProcessor:
-    config = ocio.Config.CreateRaw()
-    group = ocio.GroupTransform()
+def _forward(view: View) -> ocio.CPUProcessor:
+    return _cpu(_config(view.config), _group(view))
+
+
+@cache
+def _config(path: str) -> ocio.Config:
+    if not path:
+        return ocio.Config.CreateRaw()
+    if not Path(path).is_file():
+        raise ColourError(
+            f"Blender's colour configuration is not at {path} any more.",
+            "Render the passes again with the Blender that is installed now.",
+            path=path,
+        )
+    return _checked(lambda: ocio.Config.CreateFromFile(path))
+
+
+def _group(view: View) -> ocio.GroupTransform:
+    """Everything from scene-linear to display values, as a list of elementary steps."""
+    config = _config(view.config)
     scale = 2.0**view.exposure
-    group.appendTransform(ocio.MatrixTransform([scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, 1]))
-    group.appendTransform(
+    steps = ocio.GroupTransform()
+    steps.appendTransform(ocio.MatrixTransform(matrix=np.diag([scale, scale, scale, 1.0]).ravel().tolist()))
+    if not view.config:
+        _append_srgb(steps)
+    else:
+        _append_view(steps, config, view)
+    steps.appendTransform(ocio.ExponentTransform([1 / view.gamma] * 3 + [1.0]))
+    return _checked(lambda: config.getProcessor(steps).createGroupTransform())
+
+
+def _append_srgb(steps: ocio.GroupTransform) -> None:
+    steps.appendTransform(
         ocio.ExponentWithLinearTransform(
-            gamma=[2.4, 2.4, 2.4, 1], offset=[0.055, 0.055, 0.055, 0], direction=ocio.TRANSFORM_DIR_INVERSE
+            gamma=[2.4, 2.4, 2.4, 1.0], offset=[0.055, 0.055, 0.055, 0.0], direction=ocio.TRANSFORM_DIR_INVERSE
         )
     )
-    group.appendTransform(ocio.ExponentTransform([1 / view.gamma] * 3 + [1]))
-    direction = ocio.TRANSFORM_DIR_INVERSE if inverse else ocio.TRANSFORM_DIR_FORWARD
-    return config.getProcessor(group, direction).getDefaultCPUProcessor()
+
+
+def _append_view(steps: ocio.GroupTransform, config: ocio.Config, view: View) -> None:
+    """Blender applies the look by itself, in its own space, and makes the view skip its looks."""
+    source = ocio.ROLE_SCENE_LINEAR
+    if view.look not in ("", "None"):
+        look = config.getLook(view.look)
+        if look is None:
+            raise ColourError(f"Blender's colour configuration has no look {view.look}.", "Choose another look.")
+        steps.appendTransform(ocio.LookTransform(src=source, dst=look.getProcessSpace(), looks=view.look))
+        source = look.getProcessSpace()
+    shown = ocio.DisplayViewTransform(src=source, display=view.display, view=view.view)
+    shown.setLooksBypass(source != ocio.ROLE_SCENE_LINEAR)
+    steps.appendTransform(shown)
+
+
+def _split_at_table(group: ocio.GroupTransform) -> tuple[ocio.GroupTransform, ocio.GroupTransform]:
+    """The steps before the first 3D table, which have an exact inverse, and the rest, which has none (or is empty)."""
+    before, after = ocio.GroupTransform(), ocio.GroupTransform()
+    for step in group:
+        beyond = len(after) > 0 or isinstance(step, ocio.Lut3DTransform)
+        (after if beyond else before).appendTransform(step)
+    return before, after
+
+
+def _cpu(
+    config: ocio.Config, transform: ocio.Transform, direction: Any = ocio.TRANSFORM_DIR_FORWARD
+) -> ocio.CPUProcessor:
+    return _checked(lambda: config.getProcessor(transform, direction).getDefaultCPUProcessor())
+
+
+def _checked(work: Callable[[], Any]) -> Any:
+    """What ``work`` gives; OpenColorIO's complaints become ColourError."""
+    try:
+        return work()
+    except ocio.Exception as error:
+        raise ColourError(
+            f"Blender's view transform cannot be used here: {error}",
+            "Choose Standard, Filmic or AgX in the Color Management panel, and render the passes again.",
+        ) from error
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="colour")
+
+
+def _in_chunks(work: Callable[[slice], None], length: int) -> None:
+    """Do ``work`` on every stretch of pixels, on all cores."""
+    chunks = [slice(begin, begin + _CHUNK) for begin in range(0, length, _CHUNK)]
+    if len(chunks) < 2:
+        for chunk in chunks:
+            work(chunk)
+    else:
+        list(_threads().map(work, chunks))  # the list brings errors back
+
+
+def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) -> FloatImage:
+    """A copy of ``pixels`` (... x 3, float32) through a processor, clipped to 0..1 if so wished."""
+    result = np.array(pixels, np.float32, order="C")
+    flat = result.reshape(-1, 3)
+
+    def work(chunk: slice) -> None:
+        processor.applyRGB(flat[chunk])
+        if clip:
+            np.clip(flat[chunk], 0.0, 1.0, out=flat[chunk])
+
+    _in_chunks(work, len(flat))
+    return result
+
+
+def _off(shown: FloatImage, wanted: FloatImage) -> FloatImage:
+    """The worst channel's difference, N values: faster than a maximum along the short axis."""
+    away = np.abs(shown - wanted)
+    worst: FloatImage = np.maximum(np.maximum(away[:, 0], away[:, 1]), away[:, 2])
+    return worst
