@@ -1,0 +1,101 @@
+"""What the demo shows and measures: contact sheet, colour error, warp ratio."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from addon.backend import images
+from addon.backend.colour import View
+from addon.backend.shot import SKY_DEPTH, Shot
+
+Bytes = NDArray[np.uint8]
+
+INK, PAPER, GREY = (32, 30, 28), (247, 244, 238), (150, 144, 136)
+COLUMNS, MARGIN, CAPTION = 4, 12, 26
+
+
+def displayed(shot: Shot, frame: int) -> Bytes:
+    """The render of one frame as the scene's view shows it, HxWx3."""
+    beauty = shot.read(frame, ["beauty"])["beauty"]
+    view = shot.view or View.standard()
+    return np.rint(view.to_display(np.ascontiguousarray(beauty[..., :3])) * 255).astype(np.uint8)
+
+
+def background(shot: Shot, frame: int) -> float:
+    """The share of a frame's pixels that show nothing but the world, 0 to 1."""
+    depth = shot.read(frame, ["depth"])["depth"]
+    return float((depth >= SKY_DEPTH * 0.5).mean())
+
+
+def colour_error(wanted: Bytes, final: Path) -> dict[str, float]:
+    """How far Blender's final frame is from the 8-bit display values that were wanted: 99.9th percentile, and most.
+
+    Pixels that the final frame shows only in part (alpha below 1) are not compared.
+    """
+    with Image.open(final) as picture:
+        shown = np.asarray(picture.convert("RGBA"))
+    off = np.abs(shown[..., :3].astype(int) - wanted[..., :3].astype(int))[shown[..., 3] == 255]
+    return {"p999": float(np.percentile(off, 99.9)), "max": float(off.max())}
+
+
+def styled_display(shot: Shot, styled: Path) -> Bytes:
+    """A styled frame's values as the scene's view should show them, HxWx3."""
+    pixels = images.read_exr(styled)[..., :3]
+    view = shot.view or View.standard()
+    return np.rint(view.to_display(np.ascontiguousarray(pixels)) * 255).astype(np.uint8)
+
+
+def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:
+    """Write a painting as if the look had made exactly it."""
+    view = shot.view or View.standard()
+    linear = view.from_display(np.ascontiguousarray(painting[..., :3].astype(np.float32) / 255))
+    images.write_exr(target, np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1))
+
+
+def columns(frames: Sequence[int], keyframes: Sequence[int]) -> list[int]:
+    """The frames that the sheet shows: the painted ones, and others spread evenly over the shot."""
+    count = min(len(frames), max(COLUMNS, len(keyframes)))
+    chosen = {frames[round(i * (len(frames) - 1) / max(1, count - 1))] for i in range(count)}
+    for key in keyframes:
+        if key not in chosen:
+            chosen.discard(min(chosen - set(keyframes), key=lambda frame: abs(frame - key)))
+            chosen.add(key)
+    return sorted(chosen)
+
+
+def contact_sheet(
+    shot: Shot, paintings: Mapping[int, Path], finals: Mapping[int, Path], target: Path, title: str
+) -> None:
+    """Rows: what was rendered, what was painted, what came out."""
+    shown = columns(sorted(finals), sorted(paintings))
+    scale = min(1.0, 480 / shot.width)
+    wide, high = round(shot.width * scale), round(shot.height * scale)
+    left = 92
+    sheet = Image.new(
+        "RGB",
+        (left + len(shown) * (wide + MARGIN), 52 + CAPTION + 3 * (high + MARGIN)),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    large, small = ImageFont.load_default(22), ImageFont.load_default(15)
+    draw.text((MARGIN, MARGIN), title, INK, large)
+    for column, frame in enumerate(shown):
+        x = left + column * (wide + MARGIN)
+        draw.text((x, 50), f"frame {frame}", GREY, small)
+        with Image.open(finals[frame]) as final:
+            row = [Image.fromarray(displayed(shot, frame)), None, final.convert("RGB")]
+        if frame in paintings:
+            with Image.open(paintings[frame]) as painting:
+                row[1] = painting.convert("RGB")
+        for line, picture in enumerate(row):
+            y = 52 + CAPTION + line * (high + MARGIN)
+            if picture is None:
+                draw.rectangle((x, y, x + wide - 1, y + high - 1), outline=(222, 216, 206))
+            else:
+                sheet.paste(picture.resize((wide, high), Image.Resampling.LANCZOS), (x, y))
+    for line, word in enumerate(("render", "painted", "styled")):
+        draw.text((MARGIN, 52 + CAPTION + line * (high + MARGIN) + high / 2 - 9), word, INK, small)
+    sheet.save(target)

@@ -1,0 +1,217 @@
+"""What the demo does inside Blender: ``python -m demo.stage VERB REQUEST.json ANSWER.json``, one process per verb.
+
+Passes, compositor and final frames are the add-on's own functions. Progress goes to stdout as lines ``@ text``; the
+answer is a JSON file, ``{"value": ...}`` or ``{"error": ...}``.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+import addon
+from addon import capture, compositor, passes, paths
+from addon.backend.errors import PaintoverError, ShotError
+
+LONGEST = 640  # pixels: what the demo makes of a larger picture
+SAMPLES = 16  # with OpenImageDenoise
+FRAMES = 24
+
+
+def missing_files() -> list[str]:
+    """Pictures that the file uses, does not hold, and that are not on disk."""
+    missing = []
+    for image in bpy.data.images:
+        outside = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and image.users and not image.packed_files
+        if not outside or not image.filepath:
+            continue
+        path = Path(bpy.path.abspath(image.filepath, library=image.library))
+        there = list(path.parent.glob(path.name.replace("<UDIM>", "*"))) if "<UDIM>" in path.name else path.exists()
+        if not there:
+            missing.append(path.name)
+    return missing
+
+
+def check(scene: bpy.types.Scene, file: str) -> None:
+    """Raises ``ShotError`` for what would spoil every frame."""
+    if scene.camera is None:
+        raise ShotError(
+            f"{file} has no camera, so nothing can be rendered.",
+            "Add one in Blender (Add > Camera, then View > Cameras > Set Active Object as Camera) and save the file.",
+        )
+    missing = missing_files()
+    if missing:
+        raise ShotError(
+            f"{file} uses pictures that are not there: {', '.join(missing)}.",
+            "Find them in Blender (File > External Data > Find Missing Files), or pack them into the .blend, and save.",
+            missing=missing,
+        )
+
+
+def moves(scene: bpy.types.Scene) -> bool:
+    """Whether anything in the file can change from frame to frame."""
+    animated = any(action.users for action in bpy.data.actions)
+    driven = any(thing.animation_data and thing.animation_data.drivers for thing in bpy.data.objects)
+    simulated = scene.rigidbody_world is not None or any(
+        modifier.type in {"PARTICLE_SYSTEM", "CLOTH", "SOFT_BODY", "FLUID", "NODES", "OCEAN", "WAVE", "BUILD"}
+        for thing in scene.objects
+        for modifier in thing.modifiers
+    )
+    return animated or driven or simulated
+
+
+def lighten(scene: bpy.types.Scene) -> list[str]:
+    """Make the scene quick enough for a demo. Gives what was changed, in words."""
+    render, changed = scene.render, []
+    wide, high = (side * render.resolution_percentage / 100 for side in (render.resolution_x, render.resolution_y))
+    scale = min(1.0, LONGEST / max(wide, high))
+    render.resolution_percentage = 100
+    render.resolution_x, render.resolution_y = (max(2, round(side * scale / 2) * 2) for side in (wide, high))
+    if scale < 1:
+        changed.append(f"{render.resolution_x} x {render.resolution_y} instead of {wide:.0f} x {high:.0f} pixels")
+    if render.engine != "CYCLES":
+        changed.append(f"Cycles instead of {render.engine.replace('BLENDER_', '').title()}, which needs a window")
+        render.engine = "CYCLES"
+        scene.cycles.samples = SAMPLES
+    if scene.cycles.samples > SAMPLES:
+        changed.append(f"{SAMPLES} samples with denoising instead of {scene.cycles.samples}")
+        scene.cycles.samples = SAMPLES
+    scene.cycles.device = "CPU"
+    scene.cycles.use_denoising = True
+    if render.use_motion_blur:
+        changed.append("no motion blur, which would leave the Vector pass empty")
+        render.use_motion_blur = False
+    if render.dither_intensity:
+        changed.append("no dither, so that colours can be measured")
+        render.dither_intensity = 0.0
+    return changed
+
+
+def open_file(path: str) -> bpy.types.Scene:
+    bpy.ops.wm.open_mainfile(filepath=path, use_scripts=False)
+    addon.register()
+    return bpy.context.scene
+
+
+def told(scene: bpy.types.Scene, first: int, last: int) -> dict[str, Any]:
+    """Where the scene's frames go, and how large they are."""
+    places = paths.places(scene)
+    render = scene.render
+    return {
+        "name": places.name,
+        "folder": str(places.folder),
+        "size": [render.resolution_x, render.resolution_y],
+        "fps": render.fps / render.fps_base,
+        "first": first,
+        "last": last,
+        "samples": scene.cycles.samples,
+        "blender": f"{bpy.app.version_string} (bpy wheel)",
+    }
+
+
+def prepare(request: dict[str, Any]) -> dict[str, Any]:
+    """Check a .blend, make it light enough, and save the copy that the demo works on.
+
+    ``source``, ``copy``: paths. ``frames``: [first, last], or null for the scene's own, at most ``FRAMES`` of them.
+    """
+    source = Path(request["source"])
+    try:
+        scene = open_file(str(source))
+    except RuntimeError as error:
+        raise ShotError(
+            f"Blender cannot open {source.name}: {str(error).strip()}", "Save it again in Blender."
+        ) from error
+    check(scene, source.name)
+    changed = lighten(scene)
+    first, last = request["frames"] or (scene.frame_start, scene.frame_end)
+    if not request["frames"]:
+        if not moves(scene):
+            last = first = scene.frame_current
+            changed.append("one frame, since nothing in the file moves")
+        elif last - first >= FRAMES:
+            changed.append(f"the first {FRAMES} of {last - first + 1} frames")
+            last = first + FRAMES - 1
+    copy = Path(request["copy"])
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(copy), relative_remap=True)
+    return told(scene, first, last) | {"changed": changed}
+
+
+def render(request: dict[str, Any]) -> dict[str, Any]:
+    """Render the passes of ``first``..``last`` of the copy; the add-on keeps them."""
+    scene = open_file(request["copy"])
+    passes.enable(scene, passes.main_layer(scene))
+
+    def tell(done: int, total: int) -> bool:
+        print(f"@ frame {request['first'] + done - 1}, {done} of {total}", flush=True)
+        return True
+
+    written = capture.render_range(scene, request["first"], request["last"], tell)
+    return {"written": [str(path) for path in written]}
+
+
+def composite(request: dict[str, Any]) -> dict[str, Any]:
+    """Final frames ``first``..``last`` through the scene's compositor, with ``styled`` put in, under ``target``."""
+    scene = open_file(request["copy"])
+    places = paths.places(scene)
+    render = scene.render
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "IMAGE"
+    render.image_settings.file_format, render.image_settings.color_depth = "PNG", "8"
+    render.filepath = str(Path(request["target"]) / f"{places.name}_")
+    first, last = request["first"], request["last"]
+    compositor.insert(scene, Path(request["styled"]), places.name, first, last)
+    compositor.render_final(scene, places.passes, places.name, first, last)
+    return {"frames": [render.frame_path(frame=frame) for frame in range(first, last + 1)]}
+
+
+def movie(request: dict[str, Any]) -> dict[str, Any]:
+    """An H.264 film of ``frames`` (pictures, in order) at ``target``, made by Blender's sequencer."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    frames = [Path(path) for path in request["frames"]]
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strip = strips.new_image("Frames", str(frames[0]), 1, 1)
+    for path in frames[1:]:
+        strip.elements.append(path.name)
+    strip.frame_final_duration = len(frames)
+    scene.frame_start, scene.frame_end = 1, len(frames)
+    scene.view_settings.view_transform = "Standard"
+    render = scene.render
+    render.resolution_x, render.resolution_y = request["size"]
+    render.fps, render.fps_base = round(request["fps"]), round(request["fps"]) / request["fps"]
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
+    render.ffmpeg.constant_rate_factor, render.ffmpeg.gopsize = "HIGH", len(frames)
+    render.use_file_extension = False
+    render.filepath = request["target"]
+    bpy.ops.render.render(animation=True)
+    return {"movie": request["target"]}
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "prepare": prepare,
+    "render": render,
+    "composite": composite,
+    "movie": movie,
+}
+
+
+def main(verb: str, request: Path, answer: Path) -> int:
+    """Do one verb; what the artist should know goes into the answer, a fault of ours ends with its traceback."""
+    try:
+        result = {"value": VERBS[verb](json.loads(request.read_text(encoding="utf-8")))}
+    except PaintoverError as error:
+        result = {"error": error.as_json()}
+    answer.write_text(json.dumps(result), encoding="utf-8")
+    return int("error" in result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
