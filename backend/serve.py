@@ -71,7 +71,7 @@ class Server:
             self._cancel(number)
 
     def run(self) -> None:
-        """Work until ``close``."""
+        """Work until ``finish`` or ``close``."""
         while (request := self._requests.get()) is not None:
             number = request["id"]
             with self._lock:
@@ -85,13 +85,17 @@ class Server:
                 self._running = None
             self._send(answer)
 
+    def finish(self) -> None:
+        """Let ``run`` return when all that was requested so far is done."""
+        self._requests.put(None)
+
     def close(self) -> None:
-        """Cancel every job; ``run`` returns when the one under way has ended."""
+        """Cancel every job, and let ``run`` return when the one under way has ended."""
         with self._lock:
             numbers = list(self._jobs)
         for number in numbers:
             self._cancel(number)
-        self._requests.put(None)
+        self.finish()
 
     def _cancel(self, number: int) -> None:
         with self._lock:

@@ -35,6 +35,12 @@ class InProcessBackend:
         self._worker.send({"type": REQUEST, "id": ticket.id, "verb": verb, "params": params})
         return ticket
 
+    def finish(self) -> None:
+        """End when all that was handed in so far is done. A later ``submit`` starts anew."""
+        if self._worker is not None:
+            self._worker.finish()
+            self._worker = None
+
     def close(self) -> None:
         if self._worker is not None:
             self._worker.close()
@@ -57,6 +63,9 @@ class _Worker:
 
     def tell(self, number: int, what: str) -> None:
         self.send({"type": what, "id": number})
+
+    def finish(self) -> None:
+        self._server.finish()
 
     def close(self) -> None:
         self._server.close()

@@ -25,6 +25,7 @@ from ..backend.errors import (
     ProtocolError,
 )
 from ..backend.protocol import CANCEL, HELLO, PROTOCOL, REQUEST, Message, encode, read_message, write_message
+from .environment import NO_WINDOW, with_backend
 from .ticket import Book, Ticket
 
 HANDSHAKE_SECONDS = 60.0  # the child greets before it loads torch; a slow disk and a virus scanner fit in here
@@ -33,8 +34,6 @@ CLOSE_SECONDS = 3.0  # more than the child takes to leave by itself (backend.ser
 EXIT_SECONDS = 1.0  # between the end of the child's stdout and its own
 LOG_BYTES = 1024 * 1024  # a longer log starts over
 LAST_WORDS = 5  # lines of the log that an error shows
-
-FOLDER = Path(__file__).resolve().parents[1]  # holds the package `backend`
 
 
 class SubprocessBackend:
@@ -161,8 +160,9 @@ class _Child:
         self._settled.set()
         try:
             self._process.wait(EXIT_SECONDS)
-        except subprocess.TimeoutExpired:  # it has closed its stdout and lives: nothing more will come
-            self._process.kill()
+        except subprocess.TimeoutExpired:  # nothing more will come
+            closed = f"The backend closed its pipe, lived on and was ended.{self._last_words()}"
+            self._end(BackendDiedError(closed, "Start this again: a new backend starts by itself."))
 
     def _greet(self, hello: Message) -> None:
         if hello["type"] != HELLO:
@@ -258,19 +258,14 @@ def _open_log(path: Path) -> IO[bytes]:
 
 
 def _start(command: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes]":
-    # Nothing of Blender's own Python: its libraries may be of another version, and its working folder may hold
-    # modules with any name.
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
-    environment |= {"PYTHONPATH": str(FOLDER), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", "PYTHONFAULTHANDLER": "1"}
-    no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=environment,
-            creationflags=no_window,
+            env=with_backend(),
+            creationflags=NO_WINDOW,
         )
     except OSError as error:
         raise BackendMissingError(
