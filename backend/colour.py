@@ -140,7 +140,7 @@ class _Inverse:
             linear[chunk] = at
 
         _in_chunks(work, len(wanted))
-        missed = np.flatnonzero(off > _SAME / 2)
+        missed = np.flatnonzero(off > 0.75 * _SAME)
         cells = np.minimum((wanted[missed] * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
         missed = missed[~self._table.hopeless[tuple(cells.T)]]
         if len(missed):

@@ -18,9 +18,9 @@ _SIZES = (17, 33, 65)  # nodes along each side, coarse to fine: one starts from 
 _STEPS = (40, 8, 6)  # Newton steps at each size
 _LEVEL = 255.0  # errors are counted in 8-bit steps
 _SHOWN = 2.0  # an error up to this is called the same colour
-_GREY = (
-    1.0  # weight that draws undetermined coordinates to grey: under 0.1 of an 8-bit step where anything is determined
-)
+_GOOD = 0.2  # a colour as near as this needs no more steps
+_STUCK = 1e8  # the damping at which steps are too small to matter
+_GREY = 1.0  # weight that draws undetermined coordinates to grey; where one is determined, it moves under 0.1 step
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,32 @@ def solve(function: Function, shown: Colours, start: Colours, steps: int) -> Col
     at = np.clip(start, 0.0, 1.0)
     miss, cost = _cost(function, shown, at)
     damping = np.full(len(at), 100.0)
+    for _ in range(steps):
+        go = np.flatnonzero((np.abs(miss).max(axis=1) > _GOOD) & (damping < _STUCK))
+        tried = _step(function, at[go], miss[go], damping[go])
+        tried_miss, tried_cost = _cost(function, shown[go], tried)
+        better = tried_cost < cost[go]
+        damping[go] = np.where(better, np.maximum(damping[go] * 0.3, 0.01), damping[go] * 4)
+        taken = go[better]
+        at[taken], miss[taken], cost[taken] = tried[better], tried_miss[better], tried_cost[better]
+    return at
+
+
+def _step(function: Function, at: Colours, miss: Colours, damping: npt.NDArray[np.float64]) -> Colours:
+    """One Levenberg-Marquardt step within 0..1."""
     identity = np.eye(3)
     grey = _GREY * (identity - 1 / 3)
-    for _ in range(steps):
-        slope = _slope(function, at)
-        gradient = np.einsum("nij,ni->nj", slope, miss) + at @ grey
-        curvature = np.einsum("nki,nkj->nij", slope, slope) + grey + damping[:, None, None] * identity
-        # A coordinate that is at the border and wants out takes no part.
-        fixed = ((at <= 0) & (gradient > 0)) | ((at >= 1) & (gradient < 0))
-        curvature = np.where(fixed[:, :, None] | fixed[:, None, :], identity, curvature)
-        gradient = np.where(fixed, 0.0, gradient)
-        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-        tried = np.clip(at - np.clip(step, -0.1, 0.1), 0.0, 1.0)
-        tried_miss, tried_cost = _cost(function, shown, tried)
-        better = tried_cost < cost
-        at = np.where(better[:, None], tried, at)
-        miss = np.where(better[:, None], tried_miss, miss)
-        cost = np.where(better, tried_cost, cost)
-        damping = np.where(better, np.maximum(damping * 0.3, 0.01), damping * 4)
-    return at
+    slope = _slope(function, at)
+    turned = slope.transpose(0, 2, 1)
+    gradient = (turned @ miss[..., None])[..., 0] + at @ grey
+    curvature = turned @ slope + grey + damping[:, None, None] * identity
+    # A coordinate that is at the border and wants out takes no part.
+    fixed = ((at <= 0) & (gradient > 0)) | ((at >= 1) & (gradient < 0))
+    curvature = np.where(fixed[:, :, None] | fixed[:, None, :], identity, curvature)
+    gradient = np.where(fixed, 0.0, gradient)
+    step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+    stepped: Colours = np.clip(at - np.clip(step, -0.1, 0.1), 0.0, 1.0)
+    return stepped
 
 
 def _cost(function: Function, shown: Colours, at: Colours) -> tuple[Colours, npt.NDArray[np.float64]]:
@@ -121,13 +128,14 @@ def _greys(function: Function, shown: Colours) -> Colours:
 def _finer(nodes: Colours, size: int) -> Colours:
     """The same table with more nodes, linearly between the old ones."""
     old = round(len(nodes) ** (1 / 3))
-    table: Colours = nodes.reshape(old, old, old, 3)
+    table = nodes.reshape(old, old, old, 3)
     place = np.linspace(0, old - 1, size)
     left = np.minimum(place.astype(int), old - 2)
     for axis in range(3):
         part = (place - left).reshape([size if a == axis else 1 for a in range(4)])
         table = np.take(table, left, axis) * (1 - part) + np.take(table, left + 1, axis) * part
-    return table.reshape(-1, 3)
+    finer: Colours = table.reshape(-1, 3)
+    return finer
 
 
 def _spread(function: Function, shown: Colours, nodes: Colours) -> Colours:
