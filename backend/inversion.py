@@ -114,7 +114,8 @@ def _slope(function: Function, at: Colours) -> npt.NDArray[np.float64]:
 
 def _cube(size: int) -> Colours:
     axis = np.linspace(0.0, 1.0, size)
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    cube: Colours = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    return cube
 
 
 def _greys(function: Function, shown: Colours) -> Colours:
