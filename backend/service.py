@@ -6,7 +6,9 @@ A verb checks its parameters, then imports what it needs: torch is loaded by the
 import logging
 import platform
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import VERSION
@@ -59,6 +61,20 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
         ) from error
 
 
+def _check_room(folder: Path) -> None:
+    """Raise ``OutputError`` before any work is done whose result could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written to {folder}: {error.strerror}.",
+            "Check that the disk has room and that you may write there, or choose another folder.",
+            path=str(folder),
+        ) from error
+
+
 def info(params: Params, job: Job) -> dict[str, Any]:
     """What this backend is. Answers at once: torch is only imported with ``load``, or to ask about a graphics card."""
     load = params.switch("load")
@@ -107,6 +123,7 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     if seconds is not None and steps is not None:
         raise UsageError("look.train takes seconds or steps, not both.")
+    _check_room(out.parent)
     from .look.train import train
     from .shot import Shot
 
@@ -140,6 +157,7 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
     tile = None if on_images else params.optional_integer("tile", minimum=64)
     look, out = params.path("look"), params.path("out")
     params.finish()
+    _check_room(out)
     from .look.apply import apply_images, apply_shot
     from .shot import Shot
 
@@ -168,6 +186,7 @@ def look_paint(params: Params, job: Job) -> dict[str, Any]:
     folder, out = params.path("shot"), params.path("out")
     frame, seed = params.integer("frame"), params.optional_integer("seed", minimum=0)
     params.finish()
+    _check_room(out.parent)
     from .images import write_png
     from .shot import Shot
     from .strokes import rough_paint

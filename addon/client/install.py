@@ -198,30 +198,37 @@ class _PipProgress:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._message = "Asking for packages"
-        self._packages = 0
+        self._package = ""
+        self._left = 1.0  # of the way to the end of all downloads: each package goes a tenth of it
+        self._part = 0.0  # of the current package
 
     def line(self, text: str) -> None:
-        if match := re.match(r"\s*Downloading (\S+)( \(.*\))?", text):
-            self._packages += 1
-            self._message = f"Downloading {match[1].rpartition('/')[2]}{match[2] or ''}"
-        elif match := re.match(r"\s*Collecting (\S+)", text):
-            self._message = f"Looking for {match[1]}"
+        if match := re.match(r"\s*Downloading (\S+)(.*)", text):
+            self._next_package()
+            self._package = _short(match[1])
+            self._tell(f"Downloading {self._package}{match[2]}")
+        elif match := re.match(r"Progress (\d+) of (\d+)", text):
+            done, total = int(match[1]), max(int(match[2]), 1)
+            self._part = done / total
+            self._tell(f"Downloading {self._package}, {done // MEGABYTE} of {total // MEGABYTE} MB")
+        elif match := re.match(r"\s*(?:Collecting|Processing) (\S+)", text):
+            self._next_package()
+            self._tell(f"Looking for {_short(match[1])}")
         elif text.startswith("Installing collected packages"):
             self._job.progress(0.85, "Unpacking the packages")
-            return
-        elif match := re.match(r"Progress (\d+) of (\d+)", text):
-            done, total = int(match[1]), int(match[2])
-            self._tell(done / total if total else 0.0, f", {done // MEGABYTE} of {total // MEGABYTE} MB")
-            return
-        else:
-            return
-        self._tell(0.0, "")
 
-    def _tell(self, part: float, detail: str) -> None:
-        """``part`` of the current package. Each package goes a tenth of the way that is left, so we never go back."""
-        left = 0.9 ** max(self._packages - 1, 0) * (1 - 0.1 * part)
-        self._job.progress(0.05 + 0.75 * (1 - left), self._message + detail)
+    def _next_package(self) -> None:
+        if self._package:
+            self._left *= 0.9
+        self._package, self._part = "", 0.0
+
+    def _tell(self, message: str) -> None:
+        self._job.progress(0.05 + 0.75 * (1 - self._left * (1 - 0.1 * self._part)), message)
+
+
+def _short(place: str) -> str:
+    """``https://.../torch-2.13.0-cp311-....whl`` as ``torch-2.13.0``."""
+    return "-".join(place.rpartition("/")[2].split("-")[:2])
 
 
 def _run(
