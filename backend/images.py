@@ -7,7 +7,7 @@ import io
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]
 
 HALF_MAX = 65504.0  # the largest number that half float holds
+_STRIP = 64  # rows read at a time: a multiple of what any EXR compression packs together
 _ABANDONED = 600.0  # seconds after which an unfinished file cannot be another process's work any more
 
 
@@ -107,11 +108,10 @@ def read_exr(path: Path) -> FloatImage:
             raise ShotError(
                 f"{path.name} has no RGB channels.", "Choose an EXR file with a picture in it.", path=str(path)
             )
-        pixels = read_channels(source, path, 0, min(wanted), max(wanted) + 1)
-        rgb = pixels[..., [index - min(wanted) for index in wanted]]
+        (pixels,) = read_planes(source, path, 0, [wanted])
     if len(wanted) == 4:
-        return np.ascontiguousarray(rgb)
-    return np.concatenate([rgb, np.ones_like(rgb[..., :1])], axis=2)
+        return pixels
+    return np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=2)
 
 
 @contextmanager
@@ -137,27 +137,53 @@ def broken(path: Path, reason: str) -> ShotError:
     )
 
 
-def read_channels(
-    source: oiio.ImageInput, path: Path, part: int, begin: int, end: int, outside: float = 0.0
-) -> FloatImage:
-    """Channels begin..end-1 of one part as float32 HxWxC, the data window placed in the display window.
+def read_planes(
+    source: oiio.ImageInput, path: Path, part: int, planes: Sequence[Sequence[int]], outside: Sequence[float] = ()
+) -> list[FloatImage]:
+    """Cut one part of an EXR into float32 HxWxC arrays, one for each list of channel numbers.
 
-    Pixels that the file does not have (a cropped border render) are ``outside``. Raises ShotError.
+    The file is read once, strip by strip. The data window is placed in the display window; pixels that the file does
+    not have (a cropped border render) are ``outside``, one value a plane, else 0. Raises ShotError.
     """
-    pixels = source.read_image(part, 0, begin, end, oiio.FLOAT)
+    spec = source.spec_dimensions(part, 0)
+    begin = min(min(plane) for plane in planes)
+    end = max(max(plane) for plane in planes) + 1
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    x0, x1 = max(left, 0), min(left + spec.width, spec.full_width)
+    full = (left, top, spec.width, spec.height) == (0, 0, spec.full_width, spec.full_height)
+    fills = outside or [0.0] * len(planes)
+    frames = [
+        np.empty((spec.full_height, spec.full_width, len(plane)), np.float32)
+        if full
+        else np.full((spec.full_height, spec.full_width, len(plane)), fill, np.float32)
+        for plane, fill in zip(planes, fills, strict=True)
+    ]
+    rows = spec.height if spec.tile_width else _STRIP
+    for row in range(0, spec.height, rows):
+        count = min(rows, spec.height - row)
+        strip = _read_strip(source, path, part, spec, row, count, begin, end)
+        y0, y1 = max(top + row, 0), min(top + row + count, spec.full_height)
+        if x0 >= x1 or y0 >= y1:
+            continue
+        inside = strip[y0 - top - row : y1 - top - row, x0 - left : x1 - left]
+        for frame, plane in zip(frames, planes, strict=True):
+            for channel, index in enumerate(plane):
+                frame[y0:y1, x0:x1, channel] = inside[..., index - begin]
+    return frames
+
+
+def _read_strip(
+    source: oiio.ImageInput, path: Path, part: int, spec: oiio.ImageSpec, row: int, count: int, begin: int, end: int
+) -> FloatImage:
+    if spec.tile_width:
+        pixels = source.read_image(part, 0, begin, end, oiio.FLOAT)
+    else:
+        first = spec.y + row
+        pixels = source.read_scanlines(part, 0, first, first + count, spec.z, begin, end, oiio.FLOAT)
     if pixels is None:
         raise broken(path, source.geterror())
-    spec = source.spec_dimensions(part, 0)
-    pixels = pixels.reshape(spec.height, spec.width, end - begin)
-    left, top = spec.x - spec.full_x, spec.y - spec.full_y
-    if (left, top, spec.width, spec.height) == (0, 0, spec.full_width, spec.full_height):
-        return pixels
-    frame = np.full((spec.full_height, spec.full_width, end - begin), outside, np.float32)
-    x0, x1 = max(left, 0), min(left + spec.width, spec.full_width)
-    y0, y1 = max(top, 0), min(top + spec.height, spec.full_height)
-    if x0 < x1 and y0 < y1:
-        frame[y0:y1, x0:x1] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
-    return frame
+    strip: FloatImage = pixels.reshape(count, spec.width, end - begin)
+    return strip
 
 
 def is_whole(path: Path) -> bool:

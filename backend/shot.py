@@ -20,6 +20,7 @@ from .images import FloatImage
 
 _FRAME_FILE = re.compile(r"(?P<name>[^.].*?)?_?(?P<frame>(?<!\d)\d{4,}|-\d{3,})\.exr", re.IGNORECASE)
 SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
+_NO_VECTOR = 1e4  # what Cycles writes where it has no motion to tell
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,8 @@ class Shot:
                 raise _missing(path, missing)
             self._check_size(path, source)
             result = _read_places(source, path, {name: places[name] for name in names})
-        if "vector" in result:
-            # Blender: y upward, and zw is the motion since the next frame rather than to it.
-            result["vector"] *= np.array([1, -1, -1, 1], np.float32)
         for name, pixels in result.items():
-            _make_finite(name, pixels)
+            _normalise(name, pixels)
         return result
 
     def _check_size(self, path: Path, source: oiio.ImageInput) -> None:
@@ -224,16 +222,15 @@ def _split(channel: str) -> tuple[str, str, str]:
 
 
 def _read_places(source: oiio.ImageInput, path: Path, places: dict[str, _Place]) -> dict[str, FloatImage]:
-    """Read each part once: the range of channels that is needed, then cut it into passes."""
+    """Read each part once, cut into its passes."""
     result: dict[str, FloatImage] = {}
     for part in sorted({place.part for place in places.values()}):
-        here = {name: place.channels for name, place in places.items() if place.part == part}
-        begin = min(min(channels) for channels in here.values())
-        end = max(max(channels) for channels in here.values()) + 1
-        pixels = images.read_channels(source, path, part, begin, end)
-        for name, channels in here.items():
-            result[name] = np.ascontiguousarray(pixels[..., [channel - begin for channel in channels]])
-    return result
+        here = [name for name, place in places.items() if place.part == part]
+        planes = images.read_planes(
+            source, path, part, [places[name].channels for name in here], [PASSES[name].outside for name in here]
+        )
+        result.update(zip(here, planes, strict=True))
+    return {name: result[name] for name in places}
 
 
 def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
@@ -248,11 +245,20 @@ def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
     )
 
 
-def _make_finite(name: str, pixels: FloatImage) -> None:
-    """Replace NaN and infinity (fireflies, half float's sky) in place; the sum shows cheaply whether there are any."""
-    if name != "object" and not np.isfinite(pixels.sum(dtype=np.float32)):
+def _normalise(name: str, pixels: FloatImage) -> None:
+    """Make values mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there is work."""
+    if name == "object":
+        return
+    if not np.isfinite(pixels.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
         limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
+    if name == "depth":
+        np.minimum(pixels, SKY_DEPTH, out=pixels)  # outside a render border Cycles leaves ten times that
+    elif name == "vector":
+        if max(pixels.max(), -pixels.min()) >= _NO_VECTOR:
+            pixels[np.abs(pixels) >= _NO_VECTOR] = 0.0
+        # Blender counts y upward, and zw from the next frame rather than to it.
+        pixels *= np.array([1, -1, -1, 1], np.float32)
 
 
 def _spoken(frames: Iterable[int]) -> str:
