@@ -3,6 +3,8 @@
 A file appears under its final name only when it is whole: it is written beside, then renamed.
 """
 
+import errno
+import glob
 import io
 import os
 import time
@@ -40,7 +42,7 @@ def written_beside(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _sweep(path)
     except OSError as error:
-        raise _output_error(path, error.strerror or str(error)) from error
+        raise _output_error(path, error) from error
     finally:
         if temporary.exists():
             temporary.unlink()
@@ -48,7 +50,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 def _sweep(path: Path) -> None:
     """Remove what killed processes left of ``path``."""
-    for left in path.parent.glob(f".{path.stem}.*.part{path.suffix}"):
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
         try:
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 left.unlink()
@@ -56,12 +58,16 @@ def _sweep(path: Path) -> None:
             continue  # another process finished or removed it meanwhile
 
 
-def _output_error(path: Path, reason: str) -> OutputError:
-    return OutputError(
-        f"{path.name} cannot be written to {path.parent}: {reason}.",
-        "Check that the disk has room and that you may write to this folder, or choose another output folder.",
-        path=str(path),
-    )
+def _output_error(path: Path, error: OSError) -> OutputError:
+    message = f"{path.name} cannot be written to {path.parent}: {error.strerror or error}."
+    remedy = "Choose another output folder."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"{path.name} cannot be written: the disk that holds {path.parent} is full."
+        remedy = "Make room on it, or choose another output folder. What was finished is kept."
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        message = f"{path.name} cannot be written: {path.parent} is read-only."
+        remedy = "Choose another output folder, or allow writing to this one."
+    return OutputError(message, remedy, path=str(path))
 
 
 def write_exr(path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
@@ -88,12 +94,23 @@ def write_exr(path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any
     spec.attribute("compression", "zip")
     with written_beside(path) as temporary:
         output = oiio.ImageOutput.create(str(temporary))
-        if output is None:
-            raise _output_error(path, oiio.geterror())
         done = output.open(str(temporary), spec) and output.write_image(pixels)
         reason = output.geterror()
-        if not output.close() or not done:
-            raise _output_error(path, reason or output.geterror())
+        if not output.close() or not done or not _ends_well(temporary):
+            with temporary.open("ab") as file:  # OpenImageIO keeps to itself why: the system tells
+                file.write(bytes(1 << 20))
+            raise OSError(reason or "the file was cut short")
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether the last row can be read: a disk that fills up while the file is closed is not told otherwise."""
+    try:
+        with opened(path) as source:
+            spec = source.spec_dimensions(0, 0)
+            last = spec.y + spec.height - 1
+            return source.read_scanlines(0, 0, last, last + 1, spec.z, 0, 1, oiio.FLOAT) is not None
+    except ShotError:
+        return False
 
 
 def read_exr(path: Path) -> FloatImage:
