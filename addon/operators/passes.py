@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import capture, jobs, passes, properties
+from .. import jobs, passes, properties, rendering
 from ..backend.errors import Cancelled
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import render_range, scene_named
@@ -30,7 +30,7 @@ class RenderTicket:
         self._scene = scene
         self._first = first
         self._last = last
-        self._render: capture.RangeRender | None = None
+        self._render: rendering.RangeRender | None = None
         self._cancelled = False
 
     @property
@@ -39,7 +39,7 @@ class RenderTicket:
 
     def poll(self) -> list[jobs.Report]:
         if self._render is None:
-            self._render = capture.RangeRender(scene_named(self._scene), self._first, self._last)
+            self._render = rendering.RangeRender(scene_named(self._scene), self._first, self._last)
             self._render.start()
         return [{"fraction": self._render.fraction, "message": "Rendering passes"}]
 
@@ -65,7 +65,7 @@ class RenderTicket:
                 on_progress({"fraction": done / total, "message": f"Rendered {done} of {total}"})
             return not self._cancelled
 
-        written = capture.render_range(scene_named(self._scene), self._first, self._last, tell)
+        written = rendering.render_range(scene_named(self._scene), self._first, self._last, tell)
         if self._cancelled:
             raise Cancelled("Cancelled. The frames that were rendered are kept.")
         return {"written": [str(path) for path in written]}

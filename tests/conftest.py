@@ -1,0 +1,96 @@
+"""Shared fixtures."""
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What runs inside Blender, before and after the test's own function. The process leaves by os._exit: some bpy wheels
+# hang on their way out after a render.
+RUNNER = """
+import json, os, sys, traceback
+sys.path.insert(0, {staged!r})
+import bpy
+{source}
+try:
+    import paintover
+    paintover.register()
+    result = {name}(*json.loads({arguments!r}))
+    with open({answer!r}, "w", encoding="utf-8") as file:
+        json.dump(result, file)
+    code = 0
+except BaseException:
+    traceback.print_exc()
+    code = 1
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(code)
+"""
+
+
+@dataclass
+class BlenderRunner:
+    """A Blender that runs a function of a test in a process of its own, with the add-on registered as ``paintover``.
+
+    ``kind``: "bpy" (the wheel) or "blender" (a real one). ``output``: what the last run printed.
+    """
+
+    kind: str
+    command: list[str]
+    folder: Path
+    output: str = ""
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run ``function(*arguments)`` and give what it returns. Both travel as JSON; so do ``Path``s, as strings.
+
+        ``function`` is taken by its source: it sees nothing of its module and imports what it needs.
+        """
+        script, answer = self.folder / f"{function.__name__}.py", self.folder / f"{function.__name__}.json"
+        source = textwrap.dedent(inspect.getsource(function))
+        texts = json.dumps(arguments, default=str)
+        parts = {"staged": str(self.folder), "name": function.__name__, "answer": str(answer)}
+        script.write_text(RUNNER.format(source=source, arguments=texts, **parts), "utf-8")
+        answer.unlink(missing_ok=True)
+        own = {"BLENDER_USER_RESOURCES": str(self.folder / "profile"), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [*self.command, str(script)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | own,
+            timeout=300,
+            check=False,
+        )
+        self.output = done.stdout
+        assert done.returncode == 0, self.output
+        return json.loads(answer.read_text("utf-8"))
+
+
+@pytest.fixture(params=["bpy", "blender"])
+def blender(request: pytest.FixtureRequest, tmp_path: Path) -> BlenderRunner:
+    """Each Blender that is there: the ``bpy`` wheel, and the real one that BLENDER names or the PATH holds."""
+    if request.param == "bpy":
+        if find_spec("bpy") is None:
+            pytest.skip("no bpy wheel in this Python")
+        command = [sys.executable]
+    else:
+        program = shutil.which(os.environ.get("BLENDER", "blender"))
+        if program is None:
+            pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
+        command = [str(Path(program).resolve()), "-b", "--factory-startup", "--python-exit-code", "1", "--python"]
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    (staged / "paintover").symlink_to(ROOT / "addon")
+    return BlenderRunner(request.param, command, staged)
