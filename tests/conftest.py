@@ -78,19 +78,45 @@ class BlenderRunner:
         return json.loads(answer.read_text("utf-8"))
 
 
+def blender_command(kind: str) -> list[str]:
+    """The command that runs a script in "bpy" or in the real "blender"; skips the test where it is missing."""
+    if kind == "bpy":
+        if find_spec("bpy") is None:
+            pytest.skip("no bpy wheel in this Python")
+        return [sys.executable]
+    program = shutil.which(os.environ.get("BLENDER", "blender"))
+    if program is None:
+        pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
+    return [str(Path(program).resolve()), "-b", "--factory-startup", "--python-exit-code", "1", "--python"]
+
+
 @pytest.fixture(params=["bpy", "blender"])
 def blender(request: pytest.FixtureRequest, tmp_path: Path) -> BlenderRunner:
     """Each Blender that is there: the ``bpy`` wheel, and the real one that BLENDER names or the PATH holds."""
-    if request.param == "bpy":
-        if find_spec("bpy") is None:
-            pytest.skip("no bpy wheel in this Python")
-        command = [sys.executable]
-    else:
-        program = shutil.which(os.environ.get("BLENDER", "blender"))
-        if program is None:
-            pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
-        command = [str(Path(program).resolve()), "-b", "--factory-startup", "--python-exit-code", "1", "--python"]
+    command = blender_command(request.param)
     staged = tmp_path / "staged"
     staged.mkdir()
     (staged / "paintover").symlink_to(ROOT / "addon")
     return BlenderRunner(request.param, command, staged)
+
+
+@pytest.fixture(scope="session", params=["bpy", "blender"])
+def blender_script(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Runs a script of tests/blender by name, with arguments, in each Blender that is there; no add-on in it."""
+    command = blender_command(request.param)
+
+    def run(script: str, *arguments: object) -> None:
+        separator = ["--"] if request.param == "blender" else []
+        full = [*command, str(ROOT / "tests" / "blender" / script), *separator, *map(str, arguments)]
+        done = subprocess.run(full, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def rendered(blender_script: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of shots that a Blender rendered: tests/blender/render_shots.py says which."""
+    folder = tmp_path_factory.mktemp("rendered")
+    blender_script("render_shots.py", folder)
+    return folder
