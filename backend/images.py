@@ -19,7 +19,7 @@ import numpy.typing as npt
 import OpenImageIO as oiio
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from .errors import OutputError, PaintingError, PaintoverError, ShotError
+from .errors import OutputError, PaintingError, ShotError
 
 FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]
@@ -258,13 +258,13 @@ def _as_srgb(image: Image.Image) -> Image.Image:
         image = _eight_bit(image)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if image.mode not in ("RGB", "L", "CMYK", "LAB"):
-        image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+        image = image.convert("L") if image.mode in ("1", "LA", "La") else image.convert("RGBA").convert("RGB")
     if image.mode == "LAB":
         image = _converted(image, ImageCms.createProfile("LAB"))
     elif profile:
         try:
             image = _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-        except ImageCms.PyCMSError:
+        except (ImageCms.PyCMSError, OSError):
             image = image.convert("RGB")  # a profile for another mode, or a broken one: the numbers as they are
     rgba = image.convert("RGB").convert("RGBA")
     if alpha is not None:
@@ -274,8 +274,7 @@ def _as_srgb(image: Image.Image) -> Image.Image:
 
 def _converted(image: Image.Image, profile: Any) -> Image.Image:
     converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    if converted is None:
-        raise PaintoverError("Little CMS gave no picture.")
+    assert converted is not None  # that is for work in place
     return converted
 
 
