@@ -233,6 +233,14 @@ class Demo:
             "styled": {name: max(one[name] for one in each) for name in ("p999", "max")},
         }
 
+    def warp_ratio(self, shot: Shot, styled: Path) -> float | None:
+        """How steady the styled shot is beside the render; nothing where the picture stands still."""
+        try:
+            return metrics.warp_ratio(shot, styled, list(self.frames))
+        except ValueError as error:
+            self.notes.append(str(error))
+            return None
+
     def run(self) -> dict[str, Any]:
         """The whole demo; gives the report."""
         self.out.mkdir(parents=True, exist_ok=True)
@@ -258,7 +266,7 @@ class Demo:
         with clock.part("measure", "Measuring, and making the sheet"):
             colour = self.colour(shot, paintings, styled, finals)
             still = len(self.frames) == 1
-            ratio = None if still else metrics.warp_ratio(shot, styled, list(self.frames))
+            ratio = self.warp_ratio(shot, styled)
             sheet, film = self.out / "sheet.png", self.out / "movie.mp4"
             words = f"{self.work.name}: one painted frame, {len(self.frames)} styled frames"
             results.contact_sheet(shot, paintings, finals, sheet, words)

@@ -21,34 +21,51 @@ SAMPLES = 16  # with OpenImageDenoise
 FRAMES = 24
 
 
-def missing_files() -> list[str]:
-    """Pictures that the file uses, does not hold, and that are not on disk."""
-    missing = []
-    for image in bpy.data.images:
-        outside = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and image.users and not image.packed_files
-        if not outside or not image.filepath:
-            continue
-        path = Path(bpy.path.abspath(image.filepath, library=image.library))
-        there = list(path.parent.glob(path.name.replace("<UDIM>", "*"))) if "<UDIM>" in path.name else path.exists()
-        if not there:
-            missing.append(path.name)
-    return missing
+def trees(scene: bpy.types.Scene) -> list[bpy.types.NodeTree]:
+    """The node trees that shade the scene, with the groups in them."""
+    used = {slot.material for thing in scene.objects for slot in thing.material_slots if slot.material}
+    found = [owner.node_tree for owner in (scene.world, *used) if owner and owner.node_tree]
+    for tree in found:  # grows while it is read
+        groups = (node.node_tree for node in tree.nodes if node.type == "GROUP" and node.node_tree)
+        found.extend(group for group in groups if group not in found)
+    return found
 
 
-def check(scene: bpy.types.Scene, file: str) -> None:
-    """Raises ``ShotError`` for what would spoil every frame."""
+def is_missing(image: bpy.types.Image) -> bool:
+    """Whether the picture should be on disk and is not."""
+    if image.source not in {"FILE", "SEQUENCE", "MOVIE", "TILED"} or image.packed_files or not image.filepath:
+        return False
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return not any(path.parent.glob(path.name.replace("<UDIM>", "*"))) if "<UDIM>" in path.name else not path.exists()
+
+
+def missing_pictures(scene: bpy.types.Scene) -> tuple[set[str], set[str]]:
+    """Pictures that are not on disk: those that colour something (Blender shows magenta), and mere masks."""
+    colours, masks = set(), set()
+    for tree in trees(scene):
+        for node in tree.nodes:
+            if node.type in {"TEX_IMAGE", "TEX_ENVIRONMENT"} and node.image and is_missing(node.image):
+                fed = {link.to_socket.type for output in node.outputs for link in output.links}
+                if fed:
+                    (masks if fed == {"VALUE"} else colours).add(node.image.name)
+    return colours, masks - colours
+
+
+def check(scene: bpy.types.Scene, file: str) -> list[str]:
+    """Raises ``ShotError`` for what would spoil every frame. Gives what is only worth a word."""
     if scene.camera is None:
         raise ShotError(
             f"{file} has no camera, so nothing can be rendered.",
             "Add one in Blender (Add > Camera, then View > Cameras > Set Active Object as Camera) and save the file.",
         )
-    missing = missing_files()
-    if missing:
+    colours, masks = missing_pictures(scene)
+    if colours:
         raise ShotError(
-            f"{file} uses pictures that are not there: {', '.join(missing)}.",
+            f"{file} uses pictures that are not there: {', '.join(sorted(colours))}.",
             "Find them in Blender (File > External Data > Find Missing Files), or pack them into the .blend, and save.",
-            missing=missing,
+            missing=sorted(colours),
         )
+    return [f"without the masks {', '.join(sorted(masks))}, which are not there"] if masks else []
 
 
 def moves(scene: bpy.types.Scene) -> bool:
@@ -91,8 +108,12 @@ def lighten(scene: bpy.types.Scene) -> list[str]:
 
 
 def open_file(path: str) -> bpy.types.Scene:
-    bpy.ops.wm.open_mainfile(filepath=path, use_scripts=False)
-    addon.register()
+    """Open a .blend without running its scripts. Raises ``ShotError``."""
+    try:
+        bpy.ops.wm.open_mainfile(filepath=path, use_scripts=False)
+    except RuntimeError as error:
+        name = Path(path).name
+        raise ShotError(f"Blender cannot open {name}: {str(error).strip()}", "Save it again in Blender.") from error
     return bpy.context.scene
 
 
@@ -118,14 +139,8 @@ def prepare(request: dict[str, Any]) -> dict[str, Any]:
     ``source``, ``copy``: paths. ``frames``: [first, last], or null for the scene's own, at most ``FRAMES`` of them.
     """
     source = Path(request["source"])
-    try:
-        scene = open_file(str(source))
-    except RuntimeError as error:
-        raise ShotError(
-            f"Blender cannot open {source.name}: {str(error).strip()}", "Save it again in Blender."
-        ) from error
-    check(scene, source.name)
-    changed = lighten(scene)
+    scene = open_file(str(source))
+    changed = check(scene, source.name) + lighten(scene)
     first, last = request["frames"] or (scene.frame_start, scene.frame_end)
     if not request["frames"]:
         if not moves(scene):
@@ -205,10 +220,13 @@ VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 def main(verb: str, request: Path, answer: Path) -> int:
     """Do one verb; what the artist should know goes into the answer, a fault of ours ends with its traceback."""
+    addon.register()
     try:
         result = {"value": VERBS[verb](json.loads(request.read_text(encoding="utf-8")))}
     except PaintoverError as error:
         result = {"error": error.as_json()}
+    finally:
+        addon.unregister()  # bpy's own end waits for ever on classes that are still registered
     answer.write_text(json.dumps(result), encoding="utf-8")
     return int("error" in result)
 
