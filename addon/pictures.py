@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import bpy
 import bpy.utils.previews
 import numpy as np
-import numpy.typing as npt
 
 from . import jobs
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from bpy.utils.previews import ImagePreviewCollection
 
 SIZE = 256  # pixels of the longer side
@@ -55,7 +55,7 @@ def _read_waiting() -> None:
     jobs.redraw()
 
 
-def small(path: Path) -> npt.NDArray[np.float32] | None:
+def small(path: Path) -> "npt.NDArray[np.float32] | None":
     """The picture as float32 HxWx4, bottom row first, at most ``SIZE`` wide and high; None if it cannot be read."""
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
