@@ -1,0 +1,61 @@
+"""A real Blender with the built extension in a profile of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXTENSION = "bl_ext.user_default.paintover"
+
+
+@dataclass(frozen=True)
+class RealBlender:
+    """A program and a profile. The backend runs in the Python that runs the tests."""
+
+    program: Path
+    profile: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"BLENDER_USER_RESOURCES": str(self.profile), "HOME": str(self.profile)}
+        return os.environ | own | {"PAINTOVER_PYTHON": sys.executable}
+
+    def run(self, *arguments: str | Path, **options) -> "subprocess.CompletedProcess[str]":
+        """Run Blender with ``arguments`` and wait for its end."""
+        command = [str(self.program), *map(str, arguments)]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, **options)
+
+    def script(self, text: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run a Python script without a window, with the extension on; an exception ends it with exit code 1."""
+        return self.run("-b", *arguments, "--python-exit-code", "1", "--python-expr", text)
+
+
+def find() -> Path | None:
+    """The Blender that BLENDER names, else the one on the PATH."""
+    found = shutil.which(os.environ.get("BLENDER", "blender"))
+    return Path(found).resolve() if found else None
+
+
+def installed(folder: Path) -> RealBlender:
+    """The built zip, installed from the command line into a clean profile. Skips where there is no real Blender."""
+    program = find()
+    if program is None:
+        pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
+    sys.path.insert(0, str(ROOT))
+    try:
+        from build import write_extension
+    finally:
+        sys.path.remove(str(ROOT))
+    package = folder / "paintover.zip"
+    write_extension(package)
+    blender = RealBlender(program, folder / "profile")
+    blender.profile.mkdir()
+    done = blender.run("--command", "extension", "install-file", "-r", "user_default", "-e", package)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Exception" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return blender

@@ -1,0 +1,126 @@
+"""The add-on comes and goes without a trace, and quickly. Inside each Blender that is there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+
+
+def cycles(tests, times):
+    import sys
+
+    sys.path.insert(0, tests)
+    import paintover
+    from paintover import command
+    from traces import traces
+
+    registered = traces()
+    paintover.unregister()
+    before = traces()
+    for _ in range(times):
+        paintover.register()
+        now = traces()
+        assert now == registered, {name: [now[name], registered[name]] for name in now if now[name] != registered[name]}
+        assert len(command._registered) == 1
+        paintover.unregister()
+        assert command._registered == []
+    after = traces()
+    changed = [name for name in before if before[name] != registered[name]]
+    return [changed, {name: [before[name], after[name]] for name in before if before[name] != after[name]}]
+
+
+def test_registering_twenty_times_leaves_nothing_behind(blender):
+    changed, left = blender(cycles, TESTS, 20)
+    assert left == {}
+    assert {"classes", "operators", "handlers", "properties", "previews"} <= set(changed)  # the test can see
+
+
+def worked(tests, picture):
+    """A backend that was started, and a picture that was shown, go when the add-on goes."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import paintover
+    from paintover import jobs, pictures
+    from traces import traces
+
+    paintover.unregister()
+    before = traces()
+    paintover.register()
+    image = bpy.data.images.new("painted", 8, 4)
+    image.filepath_raw = picture
+    image.file_format = "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    assert pictures.icon(Path(picture)) == 0  # not read while drawing
+    pictures._read_waiting()
+    shown = tuple(pictures._icons[picture].image_size)
+    version = jobs.backend().submit("info", {}).wait(60)["protocol"]
+    assert jobs.session.backend.alive
+    paintover.unregister()
+    assert jobs.session.backend is None
+    after = traces()
+    return [list(shown), version, {name: [before[name], after[name]] for name in before if before[name] != after[name]}]
+
+
+def test_work_leaves_nothing_behind_either(blender, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+    assert blender(worked, TESTS, tmp_path / "painted.png") == [[8, 4], 1, {}]
+
+
+def descriptions():
+    import bpy
+
+    found = {}
+    for name in dir(bpy.ops.paintover):
+        kind = getattr(bpy.ops.paintover, name).get_rna_type()
+        found[name] = [
+            kind.name,
+            kind.description,
+            sorted(getattr(getattr(bpy.types, kind.identifier), "bl_options", ())),
+        ]
+    return found
+
+
+def test_every_operator_says_what_it_does_and_f3_finds_it(blender):
+    found = blender(descriptions)
+    assert len(found) >= 20
+    for name, (label, description, options) in found.items():
+        assert label and label[0].isupper() and len(description) > 20, name
+        assert "INTERNAL" not in options or name == "dismiss_message"  # the little cross
+
+
+def test_every_remedy_is_an_operator(blender):
+    from addon.backend.errors import BY_CODE
+
+    actions = {cls.action.removeprefix("paintover.") for cls in BY_CODE.values() if cls.action}
+    assert actions and actions <= set(blender(descriptions))
+
+
+COLD = """
+import sys, time
+import bpy
+started = time.perf_counter()
+import addon
+addon.register()
+print("import and register:", round(1000 * (time.perf_counter() - started)), "ms")
+heavy = {"torch", "OpenImageIO", "PyOpenColorIO", "PIL", "safetensors"} & set(sys.modules)
+assert not heavy, heavy
+addon.unregister()
+"""
+
+
+@pytest.mark.parametrize("code", [COLD, "import sys, addon.client; assert not {'bpy', 'torch'} & set(sys.modules)"])
+def test_import_loads_nothing_heavy(code):
+    if "import bpy" in code and not any(Path(place, "bpy").is_dir() for place in sys.path):
+        pytest.skip("no bpy wheel in this Python")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
