@@ -6,17 +6,23 @@ seen in both frames and 0 where it is hidden or outside.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 FORWARD_BACKWARD_TOLERANCE = (
     0.75  # pixels: vectors are exact but not anti-aliased, so silhouettes are off by half a pixel
 )
 FIT_STRIDE = 3  # every third pixel in each direction is plenty for a fit with twelve unknowns
-RIGID_RESIDUAL = 2e-3  # of the object's extent: below this it moved as one piece
+RIGID_RESIDUAL = 5e-3  # of the object's extent: below this it moved as one piece
+STILL = np.eye(4, 3)
+TRANSLATION = np.array([[0.0], [0.0], [0.0], [1.0]])
+
+Array: TypeAlias = NDArray[np.floating[Any]]
 
 
 def grid(flow: Tensor) -> Tensor:
@@ -73,70 +79,70 @@ class Track:
 class RestPose:
     """Coordinates that stick to surfaces: each object's world positions as they were in the key frame.
 
-    From frame to frame an affine map is fitted to each object's positions (least squares over the pixels that both
-    frames show), so that also what the key frame never showed gets coordinates that move with its object. Where an
-    object deforms, the carried coordinates themselves are used, and the fit only fills what is newly seen.
+    From frame to frame a rigid motion is fitted to each object's positions, over the pixels that both frames show, so
+    that also what the key frame never showed gets coordinates that move with its object. Where an object deforms, the
+    carried coordinates themselves are used, and the fit only fills what is newly seen.
     """
 
-    def __init__(self, position: np.ndarray, objects: np.ndarray | None) -> None:
+    def __init__(self, position: Array, objects: NDArray[np.int64] | None) -> None:
         """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown."""
         self.rest = position
         self.objects = np.zeros(position.shape[:2], np.int64) if objects is None else objects
-        self.maps: dict[int, np.ndarray] = {}  # object -> (4, 3): homogeneous world position of this frame -> rest
+        self.maps: dict[int, Array] = {}  # object -> (4, 3): homogeneous world position of this frame -> rest
 
-    def step(self, position: np.ndarray, objects: np.ndarray | None, there: Tensor, valid: Tensor) -> "RestPose":
+    def step(self, position: Array, objects: NDArray[np.int64] | None, there: Tensor, valid: Tensor) -> "RestPose":
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
         following = RestPose(position, objects)
-        small = np.s_[::FIT_STRIDE, ::FIT_STRIDE]
         carried = warp(torch.from_numpy(np.ascontiguousarray(self.rest.transpose(2, 0, 1))), there)
         source = carried.numpy().transpose(1, 2, 0)
         before = warp(torch.from_numpy(self.objects[None].astype(np.float64)), there.double(), "nearest")
         same = (before[0].numpy().astype(np.int64) == following.objects) & (valid[0].numpy() > 0)
 
-        world, target, usable = position[small], source[small], same[small]
-        names = following.objects[small]
+        small = np.s_[::FIT_STRIDE, ::FIT_STRIDE]
+        world, target, usable, names = position[small], source[small], same[small], following.objects[small]
         rest = position.copy()
         for name in np.unique(names):
-            prior = self.maps.get(int(name), np.eye(4, 3))
+            prior = self.maps.get(int(name), STILL)
             chosen = usable & (names == name)
-            fit, residual = _fit(world[chosen], target[chosen], prior)
+            moved = world[chosen] @ prior[:3] + prior[3]
+            correction, rigid = _rigid_motion(moved, target[chosen])
+            fit = prior @ correction[:3] + TRANSLATION * correction[3]
             following.maps[int(name)] = fit
-            if np.allclose(fit, np.eye(4, 3), atol=1e-5):
+            if np.allclose(fit, STILL, atol=1e-9):
                 continue
             here = following.objects == name
             rest[here] = position[here] @ fit[:3] + fit[3]
-            if residual > RIGID_RESIDUAL:
+            if not rigid:
                 deforming = here & same
                 rest[deforming] = source[deforming]
         following.rest = rest.astype(np.float32)
         return following
 
 
-def _fit(world: np.ndarray, target: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, float]:
-    """The (4, 3) affine map from ``world`` to ``target`` (N, 3), drawn to ``prior`` where the points leave it open.
+def _rigid_motion(points: Array, target: Array) -> tuple[Array, bool]:
+    """The rigid motion (4, 3) that takes ``points`` to ``target`` (N, 3), and whether they did move as one piece.
 
-    Returns it with its residual, relative to the points' extent. Fitted twice: the second time without the outliers
-    that a silhouette's pixels are.
+    Kabsch 1976, fitted three times, each time without the outliers that a silhouette's pixels are. Standing still is
+    preferred unless the motion explains clearly more: resampled positions of a curved surface are noisy.
     """
-    if len(world) < 32:
-        return prior, 0.0
-    centre = world.mean(0, dtype=np.float64)
-    extent = float(np.sqrt(((world - centre) ** 2).sum(1).mean())) + 1e-9
-    points = np.concatenate([(world - centre) / extent, np.ones((len(world), 1))], 1)
-    missing = target - (world @ prior[:3] + prior[3])
-    keep = np.ones(len(world), bool)
-    correction = np.zeros((4, 3))
-    residual = 0.0
-    for _ in range(2):
-        basis = points[keep]
-        normal = basis.T @ basis / len(basis) + 1e-6 * np.eye(4)
-        correction = np.linalg.solve(normal, basis.T @ missing[keep] / len(basis))
-        error = np.linalg.norm(missing - points @ correction, axis=1)
-        keep = error <= 3 * np.median(error) + 1e-7 * extent
-        residual = float(np.sqrt((error[keep] ** 2).mean())) / extent
-    if np.abs(correction).max() < 1e-5 * extent:
-        return prior, 0.0
-    fit = prior.copy()
-    fit[:3] += correction[:3] / extent
-    fit[3] += correction[3] - centre @ correction[:3] / extent
-    return fit, residual
+    if len(points) < 24:
+        return STILL, True
+    error = np.linalg.norm(target - points, axis=1)
+    still = float(np.median(error))
+    keep = error <= 3 * still + 1e-9
+    motion = STILL
+    for _ in range(3):
+        centre, goal = points[keep].mean(0, dtype=np.float64), target[keep].mean(0, dtype=np.float64)
+        covariance = (points[keep] - centre).T @ (target[keep] - goal)
+        # Points on a line or a plane leave rotations open: a little identity draws those to none.
+        covariance += 1e-4 * np.trace(np.abs(covariance)) * np.eye(3)
+        left, _, right = np.linalg.svd(covariance)
+        rotation = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+        motion = np.concatenate([rotation, (goal - centre @ rotation)[None]])
+        error = np.linalg.norm(target - (points @ motion[:3] + motion[3]), axis=1)
+        keep = error <= 3 * np.median(error) + 1e-9
+    rest = float(np.median(error))
+    if rest > 0.5 * still:
+        motion, rest = STILL, still
+    extent = float(np.linalg.norm(points[keep].std(0)))
+    return motion, rest <= RIGID_RESIDUAL * extent

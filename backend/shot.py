@@ -59,7 +59,7 @@ class Shot:
     """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``."""
 
     def __init__(
-        self, folder: Path, name: str, files: dict[int, Path], size: tuple[int, int], view: View | None, blurred: bool
+        self, folder: Path, name: str, files: dict[int, Path], size: tuple[int, int], view: View, blurred: bool
     ) -> None:
         self.folder = folder
         self.name = name
@@ -80,7 +80,7 @@ class Shot:
         first = files[min(files)]
         with images.opened(first) as source:
             spec = source.spec_dimensions(0, 0)
-        view = View.from_json(facts["view"]) if facts.get("view") else None
+        view = View.from_json(facts["view"]) if facts.get("view") else View.standard()
         return cls(folder, name, files, (spec.full_width, spec.full_height), view, bool(facts.get("motion_blur")))
 
     def path(self, frame: int) -> Path:

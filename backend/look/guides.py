@@ -1,14 +1,17 @@
 """What a look's network is shown of a frame: the passes, encoded once and the same for training and for use."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
 from ..shot import Shot
+
+Array: TypeAlias = NDArray[np.float32]
 
 PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
@@ -37,7 +40,7 @@ class Encoding:
         return cls(float(data["depth"]), float(data["pixel"]), tuple(data["centre"]))
 
     @classmethod
-    def measured(cls, depth: np.ndarray, position: np.ndarray) -> "Encoding":
+    def measured(cls, depth: Array, position: Array) -> "Encoding":
         """From a key frame's ``depth`` (H, W, 1) and ``position`` (H, W, 3)."""
         seen = depth[..., 0] < SKY
         if not seen.any():
@@ -53,29 +56,30 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """What motion needs of a frame: ``position`` (H, W, 3) metres, ``objects`` (H, W) names as numbers or None, and
+    ``vector`` (4, H, W) pixels, to the previous frame and to the next.
+    """
+
+    position: Array
+    objects: NDArray[np.int64] | None
+    vector: Tensor
+
+
+@dataclass(frozen=True)
 class Frame:
-    """One frame's passes as tensors (channels, H, W), and the raw passes that motion needs.
+    """One frame's passes as tensors (channels, H, W).
 
     ``display``: what the artist sees, 0..1. ``guides``: CHANNELS. ``alpha``: coverage of the render, 0..1.
-    ``vector``: (4, H, W) pixels, to the previous frame and to the next.
+    ``depth``: (H, W, 1) metres.
     """
 
     number: int
     display: Tensor
     alpha: Tensor
     guides: Tensor
-    depth: np.ndarray
-    position: np.ndarray
-    objects: np.ndarray | None
-    vector: Tensor
-
-    @property
-    def to_previous(self) -> Tensor:
-        return self.vector[:2]
-
-    @property
-    def to_next(self) -> Tensor:
-        return self.vector[2:]
+    depth: Array
+    motion: Motion
 
     @property
     def height(self) -> int:
@@ -86,22 +90,25 @@ class Frame:
         return self.display.shape[2]
 
 
-def planes(image: np.ndarray) -> Tensor:
+def planes(image: Array) -> Tensor:
     """(H, W, C) array to (C, H, W) tensor of float32."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
 
 
-def object_names(identifiers: np.ndarray) -> np.ndarray:
+def object_names(identifiers: Array) -> NDArray[np.int64]:
     """Cryptomatte's (H, W, 1) float identifiers as (H, W) integers: their bits, since some are denormal or NaN."""
     return np.ascontiguousarray(identifiers[..., 0], np.float32).view(np.uint32).astype(np.int64)
 
 
-def motion_passes(shot: Shot, number: int) -> tuple[np.ndarray, np.ndarray | None, Tensor]:
-    """Position (H, W, 3), object names (H, W) or None, and vectors (4, H, W) of a frame: all that a track needs."""
+def read_motion(shot: Shot, number: int) -> Motion:
+    """Only what motion needs of a frame."""
     names = ["position", "vector"] + (["object"] if "object" in shot.passes(number) else [])
-    passes = shot.read(number, names)
+    return _motion(shot.read(number, names))
+
+
+def _motion(passes: dict[str, Array]) -> Motion:
     objects = object_names(passes["object"]) if "object" in passes else None
-    return passes["position"], objects, planes(passes["vector"])
+    return Motion(passes["position"], objects, planes(passes["vector"]))
 
 
 def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tuple[Frame, Encoding]:
@@ -130,14 +137,10 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
             sky[None],
         ]
     )
-    objects = object_names(passes["object"]) if "object" in passes else None
-    frame = Frame(
-        number, display, coverage, guides, passes["depth"], passes["position"], objects, planes(passes["vector"])
-    )
-    return frame, encoding
+    return Frame(number, display, coverage, guides, passes["depth"], _motion(passes)), encoding
 
 
-def positions(rest: np.ndarray, depth: np.ndarray, encoding: Encoding) -> Tensor:
+def positions(rest: Array, depth: Array, encoding: Encoding) -> Tensor:
     """The generator's position input (4, H, W): rest position and footprint, both in pixels at the median depth."""
     centred = (rest - np.asarray(encoding.centre, np.float32)) / encoding.pixel
     footprint = np.minimum(depth / encoding.depth, 1e4)

@@ -1,0 +1,214 @@
+"""Apply a look: every frame of a shot in the painting's style, outward from the painted frames; or images one by one."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import images as pictures
+from ..errors import LookMismatchError
+from ..job import Job
+from ..shot import Shot
+from . import guides
+from .carry import filled, follow, mixed
+from .examples import padded
+from .file import LookFile
+from .generator import CELL, MARGIN, LookGenerator
+from .guides import Encoding, Frame
+from .journey import Journey, Stop, key_frames
+
+LARGEST = 10_000_000  # pixels that the network is given at once; larger frames go in tiles
+TILE = 2048
+
+
+def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tensor, tile: int | None = None) -> Tensor:
+    """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam."""
+    height, width = guide.shape[1:]
+    channels = [guide.shape[0], position.shape[0], history.shape[0]]
+    stack = padded(torch.cat([guide, position, history]))
+    tall, wide = stack.shape[1:]
+    if tile is None:
+        tile = max(tall, wide) if tall * wide <= LARGEST else TILE
+    tile = max(CELL, tile // CELL * CELL)
+    result = torch.empty(3, tall, wide)
+    with torch.inference_mode():
+        for top in range(0, tall, tile):
+            for left in range(0, wide, tile):
+                bottom, right = min(top + tile, tall), min(left + tile, wide)
+                above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
+                part = stack[:, above : min(bottom + MARGIN, tall), before : min(right + MARGIN, wide)]
+                part = part[None].contiguous(memory_format=torch.channels_last)
+                painted = network(*part.split(channels, 1))[0]
+                result[:, top:bottom, left:right] = painted[
+                    :, top - above : bottom - above, left - before : right - before
+                ]
+    return result[:, :height, :width]
+
+
+class Styler:
+    """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it."""
+
+    def __init__(self, shot: Shot, path: Path, out: Path, tile: int | None) -> None:
+        look = LookFile.open(path)
+        _check(shot, look)
+        self.shot, self.out, self.tile = shot, out, tile
+        self.view = shot.view
+        self.network = look.generator()
+        self.encoding = Encoding.from_json(look.card["encoding"])
+        self.keys = key_frames(shot, look, self.encoding)
+        self._last: tuple[Frame, Tensor] | None = None
+
+    def path(self, number: int) -> Path:
+        return self.out / self.shot.path(number).name
+
+    def style(self, stop: Stop) -> Path:
+        """Paint the frame of ``stop`` and write it."""
+        frame, _ = guides.read(self.shot, stop.number, self.view, self.encoding)
+        picture = paint(
+            self.network,
+            frame.guides,
+            guides.positions(stop.rest.rest, frame.depth, self.encoding),
+            self._history(stop, frame),
+            self.tile,
+        )
+        path = self.path(stop.number)
+        linear = self.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
+        alpha = frame.alpha.permute(1, 2, 0).numpy()
+        pictures.write_exr(path, np.concatenate([linear * alpha, alpha], 2))
+        self._last = frame, self._written(path)
+        return path
+
+    def _history(self, stop: Stop, frame: Frame) -> Tensor:
+        history = torch.zeros(4, frame.height, frame.width)
+        if stop.tracks:
+            history = mixed([(weight, key.carried(track, frame)) for weight, key, track in stop.tracks])
+        before = self._neighbour(stop)
+        return filled(history, follow(before[1], before[0], frame)) if before else history
+
+    def _neighbour(self, stop: Stop) -> tuple[Frame, Tensor] | None:
+        """The last output, on the side that the journey comes from: kept from just now, or read from its file."""
+        if stop.neighbour is None or stop.neighbour not in self.shot.frames:
+            return None
+        if self._last and self._last[0].number == stop.neighbour:
+            return self._last
+        path = self.path(stop.neighbour)
+        if not pictures.is_whole(path):
+            return None
+        return guides.read(self.shot, stop.neighbour, self.view, self.encoding)[0], self._written(path)
+
+    def _written(self, path: Path) -> Tensor:
+        """The display colours of a frame as its file has them: so a run that went on equals one that never stopped."""
+        rgba = pictures.read_exr(path)
+        return guides.planes(
+            self.view.to_display(np.ascontiguousarray(rgba[..., :3] / np.maximum(rgba[..., 3:], 1e-4)))
+        )
+
+
+def apply_shot(
+    *,
+    shot: Shot,
+    look: Path,
+    out: Path,
+    job: Job,
+    frames: tuple[int, int] | None = None,
+    tile: int | None = None,
+) -> dict[str, Any]:
+    """Style ``frames`` (first and last, inclusive; all without) of ``shot`` into ``out``.
+
+    Frames that are there and whole are not made again, unless they are older than the look or their render.
+    """
+    wanted = shot.select(*frames) if frames else shot.frames
+    styler = Styler(shot, look, out, tile)
+    todo = [number for number in wanted if not _is_current(styler.path(number), look, shot.path(number))]
+    written: list[Path] = []
+    started = time.monotonic()
+    for stop in Journey(shot, styler.keys).through(wanted, job):
+        job.check()
+        if stop.number in todo:
+            written.append(styler.style(stop))
+            rate = len(written) / (time.monotonic() - started)
+            job.progress(
+                len(written) / len(todo),
+                f"Frame {stop.number}",
+                frame=stop.number,
+                path=str(written[-1]),
+                rate=rate,
+                remaining=(len(todo) - len(written)) / rate,
+            )
+    seconds = time.monotonic() - started
+    return {
+        "written": [str(path) for path in sorted(written)],
+        "skipped": [number for number in wanted if number not in todo],
+        "seconds_per_frame": seconds / max(len(written), 1),
+    }
+
+
+def _is_current(path: Path, *sources: Path) -> bool:
+    """Whether ``path`` is whole and newer than all it was made from."""
+    if not path.is_file():
+        return False
+    made = path.stat().st_mtime_ns
+    return all(source.stat().st_mtime_ns <= made for source in sources) and pictures.is_whole(path)
+
+
+def _check(shot: Shot, look: LookFile) -> None:
+    if look.card["family"] != "shot":
+        raise LookMismatchError(
+            "This look was trained on images, by colour alone: it has never seen passes.",
+            "Apply it to images, or train a look on a painted frame of this shot.",
+        )
+    expected = list(guides.PASSES)
+    if look.card["passes"] != expected:
+        raise LookMismatchError(
+            f"This look needs the passes {', '.join(look.card['passes'])}; this Paintover gives {', '.join(expected)}.",
+            "Train the look again with this version.",
+        )
+
+
+def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> dict[str, Any]:
+    """Style images with a look of colour alone, into PNG files of the same names in ``out``. Tileable stays tileable."""
+    file = LookFile.open(look)
+    if file.card["family"] != "colour":
+        raise LookMismatchError(
+            "This look is guided by a render's passes, which an image does not have.",
+            "Train a look on a painted image for this, or apply it to a shot.",
+        )
+    network = file.generator()
+    sources = list(images)
+    written = []
+    for done, source in enumerate(sources):
+        job.progress(done / len(sources), source.name)
+        pixels = pictures.read_painting(source)
+        colour = guides.planes(pixels[..., :3]) / 255 * 2 - 1
+        tall, wide = colour.shape[1:]
+        edge = (_repeats(colour.transpose(1, 2)), _repeats(colour))
+        surrounded = _surrounded(colour, edge)
+        nothing = torch.zeros(4, *surrounded.shape[1:])
+        painted = paint(network, surrounded, nothing, nothing)[:, MARGIN : MARGIN + tall, MARGIN : MARGIN + wide]
+        styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        path = out / f"{source.stem}.png"
+        pictures.write_png(path, np.concatenate([styled, pixels[..., 3:]], 2))
+        written.append(str(path))
+    return {"written": written}
+
+
+def _repeats(picture: Tensor) -> bool:
+    """Whether (C, H, W) goes on at its left edge where it ends at the right: the jump is like any between columns."""
+    jump = (picture[:, :, 0] - picture[:, :, -1]).abs().mean()
+    return bool(jump <= 1.5 * (picture[:, :, 1:] - picture[:, :, :-1]).abs().mean() + 1e-3)
+
+
+def _surrounded(picture: Tensor, repeats: tuple[bool, bool]) -> Tensor:
+    """(C, H, W) with MARGIN pixels around: what the repetition shows there, or the edge drawn out."""
+    around = picture
+    for axis, again in zip((1, 2), repeats, strict=True):
+        size = picture.shape[axis]
+        index = torch.arange(-MARGIN, size + MARGIN)
+        index = index % size if again else index.clamp(0, size - 1)
+        around = around.index_select(axis, index)
+    return around

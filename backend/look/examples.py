@@ -1,0 +1,135 @@
+"""What a look learns from: the painted frames, and frames to which the painting was carried."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import PaintingError, UsageError
+from ..images import read_painting
+from ..job import Job
+from ..motion import RestPose
+from ..shot import Shot
+from . import guides
+from .carry import KeyFrame, Walk, towards
+from .guides import Encoding, Frame
+from .model import Example, padded
+
+REACH = 48  # frames: further than this from a key frame little of its painting is left to be seen
+OTHERS = 6  # frames besides the key frames to learn from
+MEMORY = 1.5e9  # bytes that all examples together may take
+
+
+def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, tuple[Tensor, Tensor]]:
+    """Paintings by frame, as display colours (3, H, W) in 0..1 and alpha (1, H, W).
+
+    ``UsageError`` without paintings, ``FrameRangeError`` outside the shot, ``PaintingError`` if nothing is painted.
+    """
+    if not paint:
+        raise UsageError("No frame is painted yet.", "Add a keyframe, paint over it and train again.")
+    paintings = {}
+    for number in sorted(paint):
+        shot.select(number, number)
+        pixels = guides.planes(read_painting(paint[number], (shot.width, shot.height))) / 255
+        if float(pixels[3].max()) < 0.5:
+            raise PaintingError(
+                f"The painting of frame {number}, {paint[number].name}, is empty: every pixel is transparent.",
+                "Paint on it, save it and reload.",
+                frame=number,
+            )
+        paintings[number] = (pixels[:3], pixels[3:])
+    return paintings
+
+
+def spread(shot: Shot, keys: list[int]) -> list[int]:
+    """Frames besides ``keys`` to learn from: evenly spread over what lies within REACH of a key frame."""
+    near = [f for f in shot.frames if f not in keys and min(abs(f - key) for key in keys) <= REACH]
+    budget = MEMORY / (shot.width * shot.height * 4 * (guides.CHANNELS + 8)) - len(keys)
+    count = max(1, min(OTHERS, int(budget), len(near)))
+    picks = np.linspace(0, len(near) - 1, count + 2)[1:-1] if len(near) > count else np.arange(len(near))
+    return sorted({near[round(float(pick))] for pick in picks}) if near else []
+
+
+def gather(shot: Shot, paint: Mapping[int, Path], job: Job) -> tuple[list[Example], Encoding]:
+    """Examples from every key frame, and from frames around them with the painting carried there.
+
+    Memory: all of them together within MEMORY bytes for up to five 4K key frames' surroundings.
+    """
+    paintings = read_paintings(shot, paint)
+    keys = sorted(paintings)
+    first, encoding = guides.read(shot, keys[0], shot.view, None)
+    frames: dict[int, Frame] = {keys[0]: first}
+    others = spread(shot, keys)
+    wanted = sorted({*keys, *others})
+    for done, number in enumerate(wanted):
+        job.progress(0.0, f"Reading frame {number}", remaining=None, done=done / len(wanted))
+        if number not in frames:
+            frames[number], _ = guides.read(shot, number, shot.view, encoding)
+
+    rests = _rest_poses(shot, keys[0], wanted, job)
+    examples = []
+    for key in keys:
+        frame = frames[key]
+        painting, alpha = paintings[key]
+        examples.append(_example(frame, rests.get(key), encoding, painting, alpha, painted=True))
+        mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
+        source = KeyFrame(key, frame.display, painting, alpha)
+        for number, history in _carry(shot, source, frames, mine, job).items():
+            examples.append(
+                _example(frames[number], rests.get(number), encoding, history[:3], history[3:], painted=False)
+            )
+    return examples, encoding
+
+
+def gather_images(images: Mapping[Path, Path]) -> list[Example]:
+    """Examples from images and their paintings, of equal size: colour alone, no passes."""
+    examples = []
+    for source, painted in images.items():
+        before = guides.planes(read_painting(source)) / 255
+        after = guides.planes(read_painting(painted, (before.shape[2], before.shape[1]))) / 255
+        nowhere = torch.zeros(4, *before.shape[1:])
+        examples.append(
+            Example(padded(before[:3] * 2 - 1), padded(nowhere), padded(after[:3]), padded(after[3:]), painted=True)
+        )
+    return examples
+
+
+def _rest_poses(shot: Shot, start: int, wanted: list[int], job: Job) -> dict[int, RestPose]:
+    """Rest poses, as of frame ``start``, of the ``wanted`` frames that an unbroken row of frames leads to."""
+    rests = {}
+    for end in (wanted[0], wanted[-1]):
+        walk = Walk(shot, start)
+        rests[start] = walk.rest
+        for number in towards(shot, start, end):
+            job.check()
+            walk.step(number)
+            if number in wanted:
+                rests[number] = walk.rest
+    return rests
+
+
+def _carry(shot: Shot, key: KeyFrame, frames: Mapping[int, Frame], targets: list[int], job: Job) -> dict[int, Tensor]:
+    """The painting of ``key`` as it lies on each of the ``targets``: histories (4, H, W) by frame."""
+    carried = {}
+    for side in (min, max):
+        end = side([key.number, *targets])
+        walk = Walk(shot, key.number)
+        for number in towards(shot, key.number, end):
+            job.check()
+            walk.step(number)
+            if number in targets:
+                carried[number] = key.carried(walk.track, frames[number])
+    for number in targets:  # a gap in the shot lies between: nothing is carried there, but its passes still teach
+        if number not in carried:
+            empty = frames[number]
+            carried[number] = torch.zeros(4, empty.height, empty.width)
+    return carried
+
+
+def _example(
+    frame: Frame, rest: RestPose | None, encoding: Encoding, target: Tensor, known: Tensor, painted: bool
+) -> Example:
+    where = guides.positions(rest.rest if rest else frame.motion.position, frame.depth, encoding)
+    return Example(padded(frame.guides), padded(where), padded(target), padded(known), painted)

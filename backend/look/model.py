@@ -1,0 +1,207 @@
+"""One training step of a look, and the examples that it draws patches from."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..learning import augment
+from ..learning.discriminators import PatchDiscriminator
+from ..learning.ema import Average
+from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
+from .generator import CELL, HISTORY, Config, LookGenerator
+
+PATCH = 128
+PAINTED, OTHERS = 3, 3  # patches of each kind in a batch
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts, and how often the discriminator's penalties are applied (lazily, every so many steps)."""
+
+    l1: float = 10.0
+    features: float = 1.0
+    adversarial: float = 0.2
+    penalty: float = 1.0
+    lazy: int = 8
+
+
+@dataclass(frozen=True)
+class Example:
+    """A frame to learn from, all (C, H, W): its inputs, the painting as it lies there, and where that is known (0..1).
+
+    ``painted``: the artist painted this frame; otherwise the painting was carried here. Its sides are multiples of CELL.
+    """
+
+    guides: Tensor
+    position: Tensor
+    target: Tensor
+    known: Tensor
+    painted: bool
+
+    def stacked(self) -> Tensor:
+        return torch.cat([self.guides, self.position, self.target, self.known])
+
+
+def padded(picture: Tensor, cell: int = CELL) -> Tensor:
+    """(C, H, W) with its last rows and columns repeated until both sides are multiples of ``cell``."""
+    height, width = picture.shape[1:]
+    return F.pad(picture[None], (0, -width % cell, 0, -height % cell), "replicate")[0]
+
+
+def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
+    """What history would look like: (N, 3, S, S) and (N, 1, S, S) to (N, 4, S, S).
+
+    Resampled by a fraction of a pixel as a warp does, tinted in broad blotches as an old output may be, known only in
+    blobs, and for half of the patches not at all.
+    """
+    count, _, side, _ = target.shape
+    shift = (torch.rand(count, 2, generator=generator) - 0.5) * (2 / side)
+    turn = torch.eye(2).expand(count, 2, 2)
+    matrix = torch.cat([turn, shift[..., None]], 2)
+    moved = F.grid_sample(
+        torch.cat([target, known], 1),
+        F.affine_grid(matrix, [count, 4, side, side], align_corners=False),
+        padding_mode="border",
+        align_corners=False,
+    )
+    coarse = torch.rand(count, 4, side // 16 + 2, side // 16 + 2, generator=generator)
+    smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
+    level = torch.rand(count, 1, 1, 1, generator=generator)
+    seen = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
+    mask = (smooth[:, :1] > level).to(target.dtype) * moved[:, 3:] * seen
+    tint = (smooth[:, 1:] - 0.5) * 0.06
+    return torch.cat([(moved[:, :3] + tint) * mask, mask], 1)
+
+
+class LookModel:
+    """Generator, discriminator and their optimisers; ``step`` is one update of both."""
+
+    def __init__(self, config: Config, examples: list[Example], seed: int, weights: Weights | None = None) -> None:
+        torch.manual_seed(seed)
+        self.random = torch.Generator().manual_seed(seed)
+        self.weights = weights or Weights()
+        self.generator = LookGenerator(config).to(memory_format=torch.channels_last)
+        self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)
+        self.average = Average(self.generator, 0.995)
+        self.rate = 2e-3
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), self.rate, (0.9, 0.99))
+        self.judge_optimiser = torch.optim.Adam(self.discriminator.parameters(), self.rate, (0.0, 0.99))
+        self.guides = config.guides
+        self.steps = 0
+        self.painted = [example.stacked() for example in examples if example.painted]
+        self.others = [example.stacked() for example in examples if not example.painted] or self.painted
+        self.side = min(PATCH, *(min(e.shape[1:]) // CELL * CELL for e in [*self.painted, *self.others]))
+        self.log: dict[str, float] = {}
+
+    def _patch(self, stacks: list[Tensor]) -> Tensor:
+        """A random patch, of three tries the one of which most is known."""
+        best: Tensor | None = None
+        for _ in range(3):
+            stack = stacks[int(torch.randint(len(stacks), (1,), generator=self.random))]
+            row, column = (
+                int(torch.randint(size - self.side + 1, (1,), generator=self.random)) for size in stack.shape[1:]
+            )
+            patch = stack[:, row : row + self.side, column : column + self.side]
+            known = float(patch[-1].mean())
+            if best is None or known > float(best[-1].mean()):
+                best = patch
+            if known > 0.5:
+                break
+        assert best is not None
+        return best
+
+    def step(self, progress: float) -> float:
+        """One update of discriminator and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
+        self._schedule(progress)
+        batch = torch.stack(
+            [self._patch(self.painted) for _ in range(PAINTED)] + [self._patch(self.others) for _ in range(OTHERS)]
+        ).contiguous(memory_format=torch.channels_last)
+        guides, position, target, known = batch.split([self.guides, 4, 3, 1], 1)
+        history = degraded(target, known, self.random)
+        fake = self.generator(guides, position, history)
+        # Where the artist painted nothing, the real picture is the fake one: there is nothing to tell apart there.
+        real = known * target + (1 - known) * fake.detach()
+        real = real[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)]
+
+        judged = self._judge(real, fake.detach())
+        loss = self._create(fake, real, target, known)
+        self.average.update(self.generator)
+        self.steps += 1
+        self.log |= {"judge": judged, "loss": loss}
+        return loss
+
+    def _schedule(self, progress: float) -> None:
+        warm = min(1.0, (self.steps + 1) / 20)
+        rate = self.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for optimiser in (self.optimiser, self.judge_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+
+    def _judge(self, real: Tensor, fake: Tensor) -> float:
+        lazy = self.steps % self.weights.lazy == 0
+        pair = augment.symmetry(torch.cat([real, fake]) * 2 - 1, self.random).detach().requires_grad_(lazy)
+        scores, _ = self.discriminator(pair)
+        loss = relativistic(*scores.chunk(2))
+        if lazy:
+            # Scores of overlapping patches are summed; by their number the penalty is that of one patch.
+            penalty = gradient_penalty(scores, pair) / scores[0].numel()
+            loss = loss + self.weights.penalty * self.weights.lazy * penalty
+            self.log["penalty"] = float(penalty.detach())
+        self.judge_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.judge_optimiser.step()
+        return float(loss.detach())
+
+    def _create(self, fake: Tensor, real: Tensor, target: Tensor, known: Tensor) -> float:
+        self.discriminator.requires_grad_(False)
+        aligned = known * target + (1 - known) * fake.detach()
+        seen, inner = self.discriminator(fake * 2 - 1)
+        with torch.no_grad():
+            wanted, truth = self.discriminator(aligned * 2 - 1)
+        pixels = masked_l1(fake, target, known)
+        features = feature_matching(inner, truth, known)
+        adversarial = relativistic(seen, wanted[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)])
+        loss = self.weights.l1 * pixels + self.weights.features * features + self.weights.adversarial * adversarial
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.discriminator.requires_grad_(True)
+        self.log |= {
+            "l1": float(pixels.detach()),
+            "features": float(features.detach()),
+            "adversarial": float(adversarial.detach()),
+        }
+        return float(loss.detach())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that an exact resume needs."""
+        return {
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.network.state_dict(),
+            "updates": self.average.updates,
+            "optimiser": self.optimiser.state_dict(),
+            "judge_optimiser": self.judge_optimiser.state_dict(),
+            "random": self.random.get_state(),
+            "steps": self.steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on exactly where ``state`` was taken."""
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.average.network.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+        self.random.set_state(state["random"])
+        self.steps = state["steps"]
+
+
+def no_history(guides: Tensor) -> Tensor:
+    """The history of a picture that has none."""
+    return guides.new_zeros(len(guides), HISTORY, *guides.shape[2:])

@@ -1,0 +1,176 @@
+"""Train a look: from painted frames of a shot, or, of colour alone, from painted images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import images as pictures
+from ..errors import LookError, UsageError
+from ..job import Job
+from ..learning import checkpoint, device
+from ..learning.loop import Budget, Outcome, fit
+from ..shot import Shot
+from . import guides
+from .guides import Encoding
+from .examples import gather, gather_images
+from .file import LookFile
+from .journey import fingerprint
+from .generator import CELL, Config, parameter_count
+from .model import Example, LookModel, no_history
+
+SECONDS = 120.0  # without a budget
+PREVIEW_PIXELS = 640 * 360
+
+
+def train(
+    *,
+    out: Path,
+    job: Job,
+    shot: Shot | None = None,
+    paint: Mapping[int, Path] | None = None,
+    images: Mapping[Path, Path] | None = None,
+    seconds: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    preview: Path | None = None,
+) -> dict[str, Any]:
+    """Train on ``paint`` (frame number to painting) of ``shot``, or on ``images`` (image to painting), and save ``out``.
+
+    ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, if its training state lies beside
+    it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was.
+    """
+    budget = Budget(seconds, steps) if seconds or steps else Budget(SECONDS)
+    if shot is not None:
+        examples, encoding = gather(shot, paint or {}, job)
+        config = Config(guides.CHANNELS)
+        paintings = {frame: path for frame, path in (paint or {}).items()}
+        card: dict[str, Any] = {
+            "family": "shot",
+            "passes": list(guides.PASSES),
+            "encoding": encoding.as_json(),
+            "view": shot.view.as_json(),
+            "keyframes": _keyframes(shot, sorted(paintings), encoding),
+        }
+    elif images:
+        examples = gather_images(images)
+        config = Config(guides.COLOUR_CHANNELS, waves=0)
+        paintings = {}
+        card = {"family": "colour", "passes": ["colour"], "encoding": None, "view": None, "keyframes": []}
+    else:
+        raise UsageError("Nothing to learn from.", "Name a shot with painted frames, or images with their paintings.")
+
+    model = LookModel(config, examples, seed)
+    state = state_path(out)
+    if resume:
+        _restore(model, state)
+    before = model.steps
+    picture = _previewer(model, examples, preview) if preview else None
+    outcome = fit(model, budget, job, picture)
+    if picture:
+        picture()
+
+    facts = _facts(model, examples, outcome, seed, before)
+    scores = _scores(model, examples)
+    card |= {
+        "config": config.as_json(),
+        "size_rule": {"multiple": CELL, "padding": "edge"},
+        "training": facts,
+        "scores": scores,
+        "licence": "The artist's own: learned from the artist's paintings alone.",
+    }
+    weights = dict(model.average.network.state_dict())
+    LookFile(card, weights, {frame: pictures.read_painting(path) for frame, path in paintings.items()}).save(out)
+    checkpoint.save(state, model.state())
+    return {
+        "look": str(out),
+        "steps": model.steps,
+        "seconds": outcome.seconds,
+        "stopped": outcome.stopped,
+        "scores": scores,
+    }
+
+
+def state_path(look: Path) -> Path:
+    """Where the training state of a look lies, from which training can go on."""
+    return look.with_name(look.name + ".state")
+
+
+def _restore(model: LookModel, state: Path) -> None:
+    if not state.is_file():
+        raise LookError(
+            f"There is no training state {state.name} to go on from.", "Train the look anew: press Train Look."
+        )
+    try:
+        model.restore(checkpoint.load(state))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise LookError(
+            f"The training state {state.name} is of another kind of look ({error}).", "Train the look anew."
+        ) from error
+
+
+def _keyframes(shot: Shot, numbers: list[int], encoding: Encoding) -> list[dict[str, Any]]:
+    return [
+        {
+            "frame": number,
+            "size": [shot.width, shot.height],
+            "fingerprint": fingerprint(guides.read(shot, number, shot.view, encoding)[0].display),
+        }
+        for number in numbers
+    ]
+
+
+def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
+    """A function that writes what the average network now makes of a frame that nobody painted, if there is one."""
+    shown = next((e for e in examples[len(examples) // 2 :] if not e.painted), examples[0])
+    factor = max(1, round((shown.guides.shape[1] * shown.guides.shape[2] / PREVIEW_PIXELS) ** 0.5))
+    guide, position = (
+        _shrunk(tensor, factor)[None].contiguous(memory_format=torch.channels_last)
+        for tensor in (shown.guides, shown.position)
+    )
+    position[:, 3:] *= factor
+
+    def write() -> str:
+        with torch.inference_mode():
+            picture = model.average.network(guide, position, no_history(guide))[0]
+        pictures.write_png(path, (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
+        return str(path)
+
+    return write
+
+
+def _shrunk(tensor: Tensor, factor: int) -> Tensor:
+    height, width = (size // (factor * CELL) * factor * CELL for size in tensor.shape[1:])
+    return F.avg_pool2d(tensor[None, :, :height, :width], factor)[0]
+
+
+def _facts(model: LookModel, examples: list[Example], outcome: Outcome, seed: int, before: int) -> dict[str, Any]:
+    return {
+        "steps": model.steps,
+        "resumed_from_step": before,
+        "seconds": round(outcome.seconds, 2),
+        "stopped_early": outcome.stopped,
+        "device": device.describe(torch.device("cpu")),
+        "seed": seed,
+        "painted": sum(example.painted for example in examples),
+        "carried": sum(not example.painted for example in examples),
+        "parameters": parameter_count(model.generator),
+        "data": "the artist's paintings",
+    }
+
+
+def _scores(model: LookModel, examples: list[Example]) -> dict[str, float]:
+    """PSNR in dB on the painted pixels, without history: what the network itself has learned."""
+    errors, weights = 0.0, 0.0
+    with torch.inference_mode():
+        for example in (e for e in examples if e.painted):
+            guide = example.guides[None]
+            picture = model.average.network(guide, example.position[None], no_history(guide))[0]
+            errors += float(((picture - example.target).square() * example.known).sum())
+            weights += float(example.known.sum()) * 3
+    return {"psnr_painted": round(-10 * float(np.log10(max(errors / max(weights, 1e-9), 1e-10))), 2)}
