@@ -123,13 +123,14 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     if seconds is not None and steps is not None:
         raise UsageError("look.train takes seconds or steps, not both.")
-    _check_room(out.parent)
     from .look.train import train
     from .shot import Shot
 
+    shot = Shot.open(folder) if folder else None
+    _check_room(out.parent)
     try:
         return train(
-            shot=Shot.open(folder) if folder else None,
+            shot=shot,
             images=sources,
             paint=paint,
             out=out,
@@ -157,14 +158,15 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
     tile = None if on_images else params.optional_integer("tile", minimum=64)
     look, out = params.path("look"), params.path("out")
     params.finish()
-    _check_room(out)
     from .look.apply import apply_images, apply_shot
     from .shot import Shot
 
+    shot = Shot.open(folder) if folder else None
+    _check_room(out)
     try:
-        if folder is None:
+        if shot is None:
             return apply_images(images=images, look=look, out=out, job=job)
-        return apply_shot(shot=Shot.open(folder), look=look, out=out, frames=frames, tile=tile, job=job)
+        return apply_shot(shot=shot, look=look, out=out, frames=frames, tile=tile, job=job)
     except Cancelled as error:
         raise Cancelled(
             "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
@@ -186,12 +188,13 @@ def look_paint(params: Params, job: Job) -> dict[str, Any]:
     folder, out = params.path("shot"), params.path("out")
     frame, seed = params.integer("frame"), params.optional_integer("seed", minimum=0)
     params.finish()
-    _check_room(out.parent)
     from .images import write_png
     from .shot import Shot
     from .strokes import rough_paint
 
-    write_png(out, rough_paint(Shot.open(folder), frame, seed or 0, job))
+    shot = Shot.open(folder)
+    _check_room(out.parent)
+    write_png(out, rough_paint(shot, frame, seed or 0, job))
     return {"painting": out}
 
 

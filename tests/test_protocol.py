@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from backend.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "tests" / "peers" / "worker.py"
+SOON = 30.0  # seconds after which a test gives up waiting
 
 
 class Child:
@@ -45,14 +47,17 @@ class Child:
     def leave_alone(self) -> int:
         """Close the child's stdin, as the death of its parent does, and give its exit code."""
         self.process.stdin.close()
-        return self.process.wait(10)
+        return self.process.wait(SOON)
 
 
 @pytest.fixture
 def child(tmp_path):
     child = Child(tmp_path / "stderr")
+    timer = threading.Timer(SOON, child.process.kill)  # a child that does not answer shall not hang the test
+    timer.start()
     assert child.hear()["type"] == "hello"
     yield child
+    timer.cancel()
     child.process.kill()
     child.process.wait()
     child.process.stdin.close()
@@ -226,7 +231,7 @@ def test_child_leaves_when_the_parent_is_gone(child, verb):
 def test_child_leaves_on_nonsense(child, tmp_path):
     child.process.stdin.write(b"GET / HTTP/1.1\r\n")
     child.process.stdin.flush()
-    assert child.process.wait(10) == 0
+    assert child.process.wait(SOON) == 0
     assert "Nonsense" in (tmp_path / "stderr").read_text()
 
 
@@ -253,7 +258,7 @@ def test_child_dies_with_a_parent_that_is_killed(tmp_path):
     assert _gone(pid)
 
 
-def _gone(pid: int, seconds: float = 10.0) -> bool:
+def _gone(pid: int, seconds: float = SOON) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         state = Path(f"/proc/{pid}/stat")

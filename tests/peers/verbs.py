@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -57,7 +58,8 @@ def stumble(params, job):
 
 
 def odd(params, job):
-    """A value that JSON does not have."""
+    """Values that JSON does not have."""
+    job.progress(0.5, "Odd", loss=float("nan"), size=(1, 2), preview=pathlib.Path("a.png"))
     return {"infinite": float("inf"), "pair": (1, 2), "by_frame": {5: 0.5}}
 
 
@@ -74,7 +76,7 @@ def end(params, job):
 def with_offspring(params, job):
     """Starts a program that holds on to every pipe it can get, and goes on working."""
     held = [number for number in range(3, 64) if _is_open(number)]
-    code = "import time; time.sleep(20)"
+    code = "import time; time.sleep(600)"
     program = subprocess.Popen([sys.executable, "-c", code], pass_fds=held)
     job.progress(0.5, "Started", pid=program.pid)
     time.sleep(600.0)
