@@ -4,6 +4,7 @@ Nothing here runs in a thread of its own: Blender's main thread asks tickets for
 from there. What goes on is kept outside the scene, where undo does not reach.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from .backend.errors import Cancelled, PaintoverError, UsageError
 
 if TYPE_CHECKING:
     from .client import Backend
+
+LINE_SECONDS = 2.0  # between lines of progress in a terminal
 
 Report = dict[str, Any]
 Sink = Callable[[Report], None]
@@ -125,12 +128,17 @@ def poll() -> bool:
     running = session.running
     if running is None:
         return False
-    for report in running.ticket.poll():
-        running.report.update(report)
-    if not running.ticket.done:
-        return True
+    try:
+        for report in running.ticket.poll():
+            running.report.update(report)
+        if not running.ticket.done:
+            return True
+        value = running.ticket.result()
+    except PaintoverError:
+        session.running = None
+        raise
     session.running = None
-    running.work.finish(running.ticket.result())
+    running.work.finish(value)
     return False
 
 
@@ -194,8 +202,16 @@ def line(title: str, report: Report) -> str:
 
 
 def printer(title: str) -> Sink:
-    """A sink that prints progress to stdout, each line at once."""
-    return lambda report: print(line(title, report), flush=True)
+    """A sink that prints progress to stdout: a line now and then, and the last one."""
+    due = 0.0
+
+    def show(report: Report) -> None:
+        nonlocal due
+        if time.monotonic() >= due or report.get("fraction") == 1.0:
+            due = time.monotonic() + LINE_SECONDS
+            print(line(title, report), flush=True)
+
+    return show
 
 
 def preview() -> Path | None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compositor, jobs, paths
+from .. import compositor, final_frames, jobs, paths
 from ..backend.errors import Cancelled, UsageError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import rendered_frames, scene_named, styled_frames
@@ -42,12 +42,13 @@ class CompositeTicket:
     def poll(self) -> list[jobs.Report]:
         if self.done:
             return []
-        frame = self._frames[self._count]
         scene = scene_named(self._scene)
         places = paths.places(scene)
-        compositor.render_final(scene, places.passes, places.name, frame, frame)
-        self._count += 1
-        return [{"fraction": self._count / len(self._frames), "message": f"Frame {frame}", "frame": frame}]
+        count = len(self._frames) if scene.render.is_movie_format else 1  # a movie is one file: it comes at one go
+        first, last = self._frames[self._count], self._frames[self._count + count - 1]
+        final_frames.render_final(scene, places.passes, places.name, first, last)
+        self._count += count
+        return [{"fraction": self._count / len(self._frames), "message": f"Frame {last}", "frame": last}]
 
     def result(self) -> jobs.Report:
         if self._cancelled:
