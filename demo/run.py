@@ -100,7 +100,8 @@ class Demo:
         if source and not source.is_file():
             raise ShotError(f"There is no file {source}.", "Name a .blend.")
         digest = hashlib.sha256(repr(self.options.frames).encode())
-        for path in [source] if source else sorted(Path(__file__).parent.glob("*.py")):
+        here = Path(__file__).parent
+        for path in [source] if source else [here / "scene.py", *sorted((here / "harbour").glob("*.py"))]:
             digest.update(path.read_bytes())
         card = self.work / "scene.json"
         known = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}

@@ -9,9 +9,9 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
-from . import buildings, landscape, vessels
-from . import materials as m
-from .forms import Point
+from .harbour import buildings, landscape, vessels
+from .harbour import materials as m
+from .harbour.forms import Point
 
 FIRST, LAST, FPS = 1, 24, 24
 WIDTH, HEIGHT, SAMPLES = 640, 360, 16

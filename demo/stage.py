@@ -5,7 +5,9 @@ answer is a JSON file, ``{"value": ...}`` or ``{"error": ...}``.
 """
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import bpy
 
 import addon
-from addon import capture, compositor, passes, paths
+from addon import compositor, final_frames, paths, rendering
 from addon.backend.errors import PaintoverError, ShotError
 
 LONGEST = 640  # pixels: what the demo makes of a larger picture
@@ -158,13 +160,14 @@ def prepare(request: dict[str, Any]) -> dict[str, Any]:
 def render(request: dict[str, Any]) -> dict[str, Any]:
     """Render the passes of ``first``..``last`` of the copy; the add-on keeps them."""
     scene = open_file(request["copy"])
-    passes.enable(scene, passes.main_layer(scene))
+    for frame in range(scene.frame_start, request["first"]):
+        scene.frame_set(frame)  # simulations go from frame to frame
 
     def tell(done: int, total: int) -> bool:
         print(f"@ frame {request['first'] + done - 1}, {done} of {total}", flush=True)
         return True
 
-    written = capture.render_range(scene, request["first"], request["last"], tell)
+    written = rendering.render_range(scene, request["first"], request["last"], tell)
     return {"written": [str(path) for path in written]}
 
 
@@ -179,7 +182,7 @@ def composite(request: dict[str, Any]) -> dict[str, Any]:
     render.filepath = str(Path(request["target"]) / f"{places.name}_")
     first, last = request["first"], request["last"]
     compositor.insert(scene, Path(request["styled"]), places.name, first, last)
-    compositor.render_final(scene, places.passes, places.name, first, last)
+    final_frames.render_final(scene, places.passes, places.name, first, last)
     return {"frames": [render.frame_path(frame=frame) for frame in range(first, last + 1)]}
 
 
@@ -225,11 +228,18 @@ def main(verb: str, request: Path, answer: Path) -> int:
         result = {"value": VERBS[verb](json.loads(request.read_text(encoding="utf-8")))}
     except PaintoverError as error:
         result = {"error": error.as_json()}
-    finally:
-        addon.unregister()  # bpy's own end waits for ever on classes that are still registered
     answer.write_text(json.dumps(result), encoding="utf-8")
     return int("error" in result)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    code = 2
+    try:
+        code = main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # some bpy wheels wait for ever on their way out after a render

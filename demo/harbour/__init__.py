@@ -1,0 +1,1 @@
+"""What the harbour of the demo is made of."""
