@@ -1,63 +1,87 @@
 """The one module that knows how Blender 4.5 and 5.x differ."""
 
+from pathlib import Path
+from typing import Any
+
 import bpy
+
+# Blender's stubs know one version only, and type every node and socket as their bare base class.
+Node = Any
+Socket = Any
+Scene = Any
 
 IS_5 = bpy.app.version >= (5, 0, 0)
 EEVEE = "BLENDER_EEVEE" if IS_5 else "BLENDER_EEVEE_NEXT"
+OUTPUT = "NodeGroupOutput" if IS_5 else "CompositorNodeComposite"
 
 
-def compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+def compositor_tree(scene: Scene) -> bpy.types.NodeTree | None:
     """The tree that composites ``scene``, or None when the scene has none in use."""
-    if IS_5:
-        return scene.compositing_node_group
-    return scene.node_tree if scene.use_nodes else None
-
-
-def new_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """Give a scene that has no compositor one: Render Layers straight into the output."""
-    if IS_5:
-        tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        scene.compositing_node_group = tree
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-    layers = tree.nodes.new("CompositorNodeRLayers")
-    output = tree.nodes.new("NodeGroupOutput" if IS_5 else "CompositorNodeComposite")
-    output.location = (layers.location.x + 400, layers.location.y)
-    tree.links.new(layers.outputs["Image"], output.inputs[0])
+    off = not IS_5 and not scene.use_nodes
+    tree: bpy.types.NodeTree | None = None if off else _tree(scene)
     return tree
 
 
-def drop_compositor_tree(scene: bpy.types.Scene) -> None:
-    """Undo ``new_compositor_tree``."""
+def _tree(scene: Scene) -> Any:
+    return scene.compositing_node_group if IS_5 else scene.node_tree
+
+
+def use_compositor_tree(scene: Scene) -> bpy.types.NodeTree:
+    """The tree of a scene that composites with none: the one that 4.5 keeps while Use Nodes is off, or a new one."""
+    if IS_5:
+        scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    else:
+        scene.use_nodes = True
+    tree: bpy.types.NodeTree = _tree(scene)
+    return tree
+
+
+def leave_compositor_tree(scene: Scene) -> None:
+    """Undo ``use_compositor_tree``."""
     if IS_5:
         tree = scene.compositing_node_group
         scene.compositing_node_group = None
-        if tree.users == 0:
+        if not tree.users:
             bpy.data.node_groups.remove(tree)
     else:
         scene.use_nodes = False
 
 
-def output_sockets(tree: bpy.types.NodeTree) -> list[bpy.types.NodeSocket]:
+def own_compositor_tree(copy: Scene) -> bpy.types.NodeTree:
+    """A tree for a copied scene alone, so that its original's stays untouched. Made where the original has none."""
+    if compositor_tree(copy) is None:
+        tree: Node = use_compositor_tree(copy)
+        tree.nodes.clear()
+        layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new(OUTPUT)
+        tree.links.new(layers.outputs["Image"], (output_sockets(tree) or output.inputs)[0])
+    elif IS_5:  # 4.5 has copied it along with the scene
+        copy.compositing_node_group = copy.compositing_node_group.copy()
+    own: bpy.types.NodeTree = _tree(copy)
+    return own
+
+
+def drop_own_compositor_tree(copy: Scene) -> None:
+    """Undo ``own_compositor_tree``: in 4.5 the tree goes with its scene."""
+    if IS_5:
+        bpy.data.node_groups.remove(copy.compositing_node_group)
+
+
+def output_sockets(tree: Node) -> list[Socket]:
     """The sockets whose picture becomes the final frame. 5.x: the first output of the tree, made if there is none."""
-    if not IS_5:
-        return [node.inputs["Image"] for node in tree.nodes if node.bl_idname == "CompositorNodeComposite"]
-    if not any(item.item_type == "SOCKET" and item.in_out == "OUTPUT" for item in tree.interface.items_tree):
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    nodes = [node for node in tree.nodes if node.bl_idname == "NodeGroupOutput"]
-    active = [node for node in nodes if node.is_active_output]
-    return [node.inputs[0] for node in active or nodes]
+    nodes = [node for node in tree.nodes if node.bl_idname == OUTPUT]
+    if IS_5:
+        if not any(item.item_type == "SOCKET" and item.in_out == "OUTPUT" for item in tree.interface.items_tree):
+            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        nodes = [node for node in nodes if node.is_active_output] or nodes
+    return [node.inputs[0] for node in nodes]
 
 
-def new_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
+def new_output(tree: bpy.types.NodeTree) -> Node:
     """The node that makes a picture the final frame, new."""
-    return tree.nodes.new("NodeGroupOutput" if IS_5 else "CompositorNodeComposite")
+    return tree.nodes.new(OUTPUT)
 
 
-def set_option(node: bpy.types.Node, socket: str, label: str, attribute: str, value: str) -> None:
+def set_option(node: Node, socket: str, label: str, attribute: str, value: str) -> None:
     """Choose an option of a compositor node: since 5.0 a menu socket with labels, before that a property."""
     if IS_5:
         node.inputs[socket].default_value = label
@@ -88,11 +112,18 @@ def use_png(settings: bpy.types.ImageFormatSettings) -> None:
 
 def scene_linear() -> str:
     """The name, in the running colour configuration, of the space that Blender renders in."""
-    spaces = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"].enum_items
-    return "scene_linear" if "scene_linear" in spaces else "Linear Rec.709"
+    names: Any = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"]
+    return "scene_linear" if "scene_linear" in names.enum_items else "Linear Rec.709"
 
 
-def renders_view_layers(scene: bpy.types.Scene) -> bool:
+def portable_path(path: Path) -> str:
+    """``path`` as a saved .blend keeps it, relative where it can be, so that a moved project finds its files."""
+    if not bpy.data.filepath or path.drive != Path(bpy.data.filepath).drive:
+        return str(path)
+    return bpy.path.relpath(str(path))
+
+
+def renders_view_layers(scene: Scene) -> bool:
     """Whether a render of ``scene`` renders its view layers.
 
     It does not where the sequencer, or a compositor without Render Layers, makes the picture.
@@ -100,7 +131,7 @@ def renders_view_layers(scene: bpy.types.Scene) -> bool:
     render = scene.render
     if render.use_sequencer and scene.sequence_editor is not None and len(scene.sequence_editor.strips_all):
         return False
-    tree = compositor_tree(scene)
+    tree: Node = compositor_tree(scene)
     if not render.use_compositing or tree is None:
         return True
     return any(
