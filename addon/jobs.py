@@ -184,13 +184,13 @@ def clock(seconds: float) -> str:
 def facts(report: Report) -> list[str]:
     """The numbers of a progress report in words: step, loss, rate, time left."""
     words = []
-    if "step" in report:
+    if report.get("step") is not None:
         words.append(f"step {report['step']}")
-    if "loss" in report:
+    if report.get("loss") is not None:
         words.append(f"loss {report['loss']:.3f}")
-    if "rate" in report:
+    if report.get("rate") is not None:
         words.append(f"{report['rate']:.1f} per second")
-    if "remaining" in report:
+    if report.get("remaining") is not None:
         words.append(f"{clock(report['remaining'])} left")
     return words
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compositor, final_frames, jobs, paths
+from .. import compositor, final, jobs, paths
 from ..backend.errors import Cancelled, UsageError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import rendered_frames, scene_named, styled_frames
@@ -46,7 +46,7 @@ class CompositeTicket:
         places = paths.places(scene)
         count = len(self._frames) if scene.render.is_movie_format else 1  # a movie is one file: it comes at one go
         first, last = self._frames[self._count], self._frames[self._count + count - 1]
-        final_frames.render_final(scene, places.passes, places.name, first, last)
+        final.render_final(scene, places.passes, places.name, first, last)
         self._count += count
         return [{"fraction": self._count / len(self._frames), "message": f"Frame {last}", "frame": last}]
 
