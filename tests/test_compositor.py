@@ -36,7 +36,7 @@ def composite(folder):
     from pathlib import Path
 
     import bpy
-    from paintover import compositor, final_frames, paths, rendering
+    from paintover import compositor, final, paths, rendering
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
     scene = bpy.context.scene
@@ -54,7 +54,7 @@ def composite(folder):
 
     def write(name, first, last):
         scene.render.filepath = f"{folder}/{name}/"
-        final_frames.render_final(scene, places.passes, places.name, first, last)
+        final.render_final(scene, places.passes, places.name, first, last)
 
     scene.frame_set(3)
     node = compositor.insert(scene, Path(folder) / "styled", "Scene", 2, 5)
