@@ -23,6 +23,8 @@ from .images import FloatImage
 _LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
 _CHUNK = 1 << 15  # pixels that one thread takes at a time: stays in its cache
 _SAME = 2.0 / 255.0
+_STEPS = 12  # of refinement
+_AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,18 @@ class _Inverse:
         """Newton steps from the table's coordinates, once for each 8-bit colour: there are few, and paint is 8-bit."""
         packed = np.rint(wanted * 255).astype(np.int64) @ np.array([65536, 256, 1])
         _, first, which = np.unique(packed, return_index=True, return_inverse=True)
-        colours = np.rint(wanted[first] * 255).astype(np.float32) / 255
-        start = _run(self._look_up, colours)
-        at = inversion.solve(self._shown, colours.astype(np.float64), start.astype(np.float64), 12)
+        colours = np.rint(wanted[first].astype(np.float64) * 255) / 255
+        at = inversion.solve(self._shown, colours, self._looked_up(colours), _STEPS)
+        # The view folds: what is still off may be reached from the other side.
+        left = np.flatnonzero(inversion.errors(self._shown, colours, at) > 255 * _SAME)
+        around = [self._looked_up(colours[left] + offset) for offset in _AROUND]
+        start = inversion.best(self._shown, colours[left], around)
+        again = inversion.solve(self._shown, colours[left], start, _STEPS)
+        at[left] = inversion.best(self._shown, colours[left], [at[left], again])
         return at.astype(np.float32)[which]
+
+    def _looked_up(self, colours: inversion.Colours) -> inversion.Colours:
+        return _run(self._look_up, np.clip(colours, 0.0, 1.0).astype(np.float32)).astype(np.float64)
 
     def _shown(self, at: inversion.Colours) -> inversion.Colours:
         return _run(self._show, at.astype(np.float32)).astype(np.float64)

@@ -61,6 +61,13 @@ def errors(function: Function, shown: Colours, at: Colours) -> npt.NDArray[np.fl
     return off
 
 
+def best(function: Function, shown: Colours, choices: list[Colours]) -> Colours:
+    """For each colour the one of several N x 3 coordinates that shows it best."""
+    order = np.argmin([_cost(function, shown, choice)[1] for choice in choices], axis=0)
+    chosen: Colours = np.stack(choices)[order, np.arange(len(shown))]
+    return chosen
+
+
 def solve(function: Function, shown: Colours, start: Colours, steps: int) -> Colours:
     """The coordinates in 0..1 at which ``function`` comes nearest to ``shown``, from ``start`` on. All N x 3."""
     at = np.clip(start, 0.0, 1.0)
@@ -146,6 +153,5 @@ def _spread(function: Function, shown: Colours, nodes: Colours) -> Colours:
         stuck = np.flatnonzero(errors(function, shown, nodes) > 0.5)
         neighbours = np.roll(nodes.reshape(size, size, size, 3), shift, axis).reshape(-1, 3)
         tried = solve(function, shown[stuck], neighbours[stuck], 5)
-        better = _cost(function, shown[stuck], tried)[1] < _cost(function, shown[stuck], nodes[stuck])[1] - 0.01
-        nodes[stuck[better]] = tried[better]
+        nodes[stuck] = best(function, shown[stuck], [nodes[stuck], tried])
     return nodes
