@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import compositor, final, jobs, paths
-from ..backend.errors import Cancelled, UsageError
+from ..backend.errors import Cancelled, FrameRangeError, UsageError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import rendered_frames, scene_named, styled_frames
 
@@ -76,6 +76,8 @@ def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: in
     high = rendered_frames(scene)[-1] if last is None else last
     name = scene.name
     frames = [frame for frame in rendered_frames(scene) if low <= frame <= high]
+    if not frames:
+        raise FrameRangeError(f"No rendered frame lies between {low} and {high}.", "Choose others.")
     return jobs.Work("Write Final Frames", lambda: CompositeTicket(name, frames))
 
 

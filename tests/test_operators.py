@@ -1,0 +1,179 @@
+"""Every operator does what its function does, and says in the artist's words what is missing."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+
+
+@pytest.fixture(autouse=True)
+def own_backend(monkeypatch):
+    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+
+
+def chain(tests, folder, way, look):
+    """The whole way of a shot, by operators or by functions; gives what can be compared afterwards."""
+    import hashlib
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover import paths
+    from paintover.operators import apply, compositor, keyframes, passes, train
+
+    ops, by_operator = bpy.ops.paintover, way == "operator"
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    scene = tiny.build(folder / "shot.blend")
+    places = paths.places(scene)
+    settings = scene.paintover
+
+    def same(operator, function):
+        assert operator() == {"FINISHED"} if by_operator else function() is not False
+
+    def digest(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def nodes():
+        tree = getattr(scene, "compositing_node_group", None) or scene.node_tree
+        return sorted(f"{node.bl_idname} {node.name}" for node in tree.nodes) if tree else []
+
+    same(ops.enable_passes, lambda: passes.enable_passes(scene))
+    layer = scene.view_layers[0]
+    found = {"passes": {name: getattr(layer, name) for name in dir(layer) if name.startswith("use_pass_")}}
+    same(ops.render_passes, lambda: passes.render_passes(scene))
+    found["rendered"] = paths.frames_in(places.passes, places.name)
+    found["untouched"] = [scene.frame_current, scene.render.image_settings.file_format]
+
+    scene.frame_set(2)
+    same(ops.keyframe_add, lambda: keyframes.keyframe_add(scene))
+    found["starter"] = digest(places.paint / "Scene_0002.png")
+    same(ops.keyframe_rough_paint, lambda: keyframes.keyframe_rough_paint(scene))
+    found["rough"] = digest(places.paint / "Scene_0002_rough.png")
+    found["keyframes"] = [[key.frame, Path(key.painting).name] for key in settings.keyframes]
+    same(ops.keyframe_suggest, lambda: keyframes.keyframe_suggest(scene))
+    found["suggested"] = scene.frame_current
+    same(ops.keyframe_reload, lambda: keyframes.keyframe_reload(scene))
+
+    settings.seconds = 1
+    same(ops.train_look, lambda: train.train_look(scene))
+    same(ops.continue_look, lambda: train.train_look(scene, resume=True))
+    found["trained"] = places.look.is_file()
+
+    settings.look = look or str(places.look)
+    same(ops.apply_look, lambda: apply.apply_look(scene))
+    found["styled"] = [digest(path) for path in sorted(places.styled.glob("*.exr"))]
+    same(ops.compositor_insert, lambda: compositor.compositor_insert(scene))
+    same(ops.compositor_insert, lambda: compositor.compositor_insert(scene))  # replaced, not doubled
+    found["nodes"] = nodes()
+    same(ops.final_frames, lambda: compositor.final_frames(scene))
+    found["final"] = [digest(path) for path in sorted((folder / "final").glob("*.png"))]
+    same(ops.compositor_remove, lambda: compositor.compositor_remove(scene) is None)
+    found["nodes after"] = nodes()
+    same(ops.keyframe_remove, lambda: keyframes.keyframe_remove(scene))
+    found["left"] = len(settings.keyframes)
+    return found
+
+
+def test_operators_do_what_functions_do(blender, tmp_path):
+    by_operator = blender(chain, TESTS, tmp_path / "operator", "operator", "")
+    look = tmp_path / "operator" / "paintover" / "Scene" / "Scene.look"
+    by_function = blender(chain, TESTS, tmp_path / "function", "function", look)
+    assert by_operator == by_function
+    assert by_operator["rendered"] == [1, 2, 3, 4]
+    assert by_operator["untouched"] == [1, "PNG"]
+    assert by_operator["starter"] != by_operator["rough"]
+    assert by_operator["keyframes"] == [[2, "Scene_0002_rough.png"]]
+    assert by_operator["suggested"] != 2
+    assert by_operator["trained"] and by_operator["left"] == 0
+    assert len(by_operator["styled"]) == len(by_operator["final"]) == len(set(by_operator["final"])) == 4
+    assert sum("Paintover" in name for name in by_operator["nodes"]) == 1
+    assert not any("Paintover" in name for name in by_operator["nodes after"])
+
+
+def complaints(tests, folder, rendered):
+    """What every operator says where what it needs is missing."""
+    import os
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover.operators import passes
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    if rendered:
+        passes.render_passes(scene, 1, 2)
+        scene.paintover.range, scene.paintover.frame_start, scene.paintover.frame_end = "RANGE", 90, 99
+        entry = scene.paintover.keyframes.add()
+        entry.frame, entry.painting = 1, "//gone.png"
+        scene.frame_set(4)
+        os.environ["PAINTOVER_PYTHON"] = str(Path(folder) / "no_python")
+    found = {}
+    for name in dir(bpy.ops.paintover):
+        if name in (
+            "stop_job",
+            "cancel_job",
+            "dismiss_message",
+            "enable_passes",
+            "render_passes",
+            "keyframe_remove",
+        ):
+            continue
+        try:
+            found[name] = [sorted(getattr(bpy.ops.paintover, name)()), ""]
+        except RuntimeError as error:
+            found[name] = ["", str(error)]
+    return found
+
+
+@pytest.mark.parametrize("rendered", [False, True])
+def test_missing_things_are_said_in_words(blender, tmp_path, rendered):
+    found = blender(complaints, TESTS, tmp_path / "shot", rendered)
+    said = {name: text for name, (_, text) in found.items() if text}
+    for name, text in said.items():
+        assert "Traceback" not in text and text.startswith("Error: ") and text.strip().endswith("."), (name, text)
+    assert "offline" in said["install_backend"]
+    assert "no styled frames" in said["compositor_insert"]
+    assert "no image texture" in said["texture_look_train"]
+    if rendered:
+        assert "Frame 4 has no rendered passes" in said["keyframe_add"]
+        assert "gone.png" in said["train_look"]
+        assert "no_python" in said["keyframe_suggest"]
+        assert "90 and 99" in said["apply_look"]
+    else:
+        for name in ("train_look", "continue_look", "apply_look", "keyframe_suggest", "final_frames", "keyframe_add"):
+            assert "Render Passes" in said[name], name
+
+
+def unsupported(tests, folder):
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    scene.render.use_motion_blur = True
+    bpy.ops.paintover.enable_passes()
+    blur = scene.render.use_motion_blur
+    scene.camera = None
+    try:
+        bpy.ops.paintover.render_passes()
+    except RuntimeError as error:
+        return [blur, str(error)]
+    return [blur, ""]
+
+
+def test_enable_passes_remedies_motion_blur_and_a_missing_camera_is_named(blender, tmp_path):
+    blur, said = blender(unsupported, TESTS, tmp_path / "shot")
+    assert blur is False
+    assert "camera" in said
