@@ -32,7 +32,7 @@ class View:
     """A scene's colour management, as in its Render Properties.
 
     ``config``: Blender's config.ocio, or "" for plain sRGB without one. ``exposure``: stops. ``gamma``: above 0.
-    ``curves``: whether Use Curves is on, which is not reproduced here.
+    ``curves``: whether Use Curves or White Balance is on: neither is reproduced here.
     """
 
     config: str = ""
@@ -64,7 +64,7 @@ class View:
     def reason(self) -> str:
         """Why display values cannot be turned back into scene-linear ones; "" if they can. Raises ColourError."""
         if self.curves:
-            return "Use Curves is on in the Color Management panel"
+            return "Use Curves or White Balance is on in the Color Management panel"
         if _inverse(self._unexposed).coverage < _LEAST_COVERAGE:
             return f"{self._spoken} shows only a few colours"
         return ""
@@ -88,7 +88,7 @@ class View:
         if reason:
             raise ColourError(
                 f"What is painted cannot be matched in this scene: {reason}.",
-                "Choose Standard, Filmic or AgX without curves in the Color Management panel, and render again.",
+                "Choose Standard, Filmic or AgX without them in the Color Management panel, and render again.",
             )
         linear = _inverse(self._unexposed).apply(np.clip(display, 0.0, 1.0, dtype=np.float32))
         linear *= np.float32(2.0**-self.exposure)
