@@ -13,18 +13,19 @@ from .styled_group import MARK, Node, Socket
 FREE_OUTPUT = "paintover_free_output"
 
 
-def find(scene: bpy.types.Scene) -> Node | None:
+def find(scene: bpy.types.Scene) -> bpy.types.Node | None:
     """The scene's Paintover node, if it has one. Its inputs Strength, Keep Luminance, Keep Colour are sliders."""
     tree = compat.compositor_tree(scene)
     nodes: list[Node] = list(tree.nodes) if tree is not None else []
-    return next((node for node in nodes if _is_paintover(node)), None)
+    found: bpy.types.Node | None = next((node for node in nodes if _is_paintover(node)), None)
+    return found
 
 
 def _is_paintover(node: Node) -> bool:
     return node.bl_idname == "CompositorNodeGroup" and node.node_tree is not None and bool(node.node_tree.get(MARK))
 
 
-def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, last: int) -> Node:
+def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, last: int) -> bpy.types.Node:
     """Put the styled frames ``NAME_####.exr`` between what feeds the scene's output (and viewer) and that output.
 
     No other link changes. A second call replaces the frames and keeps the artist's slider values and links. Where
@@ -42,12 +43,13 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
     if tree is None:
         tree = compat.use_compositor_tree(scene)
         tree[MARK] = len(tree.nodes)
-    node = find(scene) or _add(tree)
+    node: Node = find(scene) or _add(tree)
     if node.node_tree.users > 1:  # the scene was copied: each scene has frames of its own
         node.node_tree = node.node_tree.copy()
     image = sequence(paths.frame_path(frames_folder, name, there[0]), styled_group.image_of(node.node_tree))
     styled_group.fill(node.node_tree, image, first, last)
-    return node
+    placed: bpy.types.Node = node
+    return placed
 
 
 def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.types.Image:
@@ -57,8 +59,8 @@ def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.type
         image[MARK] = True
     image.name = f"{styled_group.NAME} {first_file.stem.rpartition('_')[0]}"
     image.source = "SEQUENCE"
-    image.filepath = compat.portable_path(first_file)  # type: ignore[assignment]  # the stubs want "NONE"
-    image.colorspace_settings.name = compat.scene_linear()
+    image.filepath = compat.portable_path(first_file)
+    image.colorspace_settings.name = compat.scene_linear()  # type: ignore[assignment]  # the stubs know no names
     image.alpha_mode = "PREMUL"
     image.reload()
     return image
@@ -107,7 +109,7 @@ def _is_viewer(node: Node) -> bool:
 
 def remove(scene: bpy.types.Scene) -> bool:
     """Take Paintover out: the tree is link for link as it was. False when there was none."""
-    node = find(scene)
+    node: Node = find(scene)
     tree = compat.compositor_tree(scene)
     if node is None or tree is None:
         return False

@@ -47,7 +47,8 @@ def _factor(group: Node, name: str, value: float, description: str) -> None:
 def image_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
     """The styled sequence in ``group``, if there is one."""
     nodes: list[Node] = [node for node in group.nodes if node.bl_idname == "CompositorNodeImage"]
-    return nodes[0].image if nodes else None
+    image: bpy.types.Image | None = nodes[0].image if nodes else None
+    return image
 
 
 def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: int) -> None:
