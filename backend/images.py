@@ -92,6 +92,7 @@ def write_exr(path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any
     spec.channelnames = tuple(names)
     spec.channelformats = tuple(oiio.TypeDesc(format_) for format_ in formats)
     spec.attribute("compression", "zip")
+    spec.attribute("DateTime", "1970:01:01 00:00:00")  # else the time of writing: same in, same bytes out
     with written_beside(path) as temporary:
         output = oiio.ImageOutput.create(str(temporary))
         done = output.open(str(temporary), spec) and output.write_image(pixels)
