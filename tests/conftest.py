@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,13 @@ class BlenderRunner:
     command: list[str]
     folder: Path
     output: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def use_display(self, display: str) -> None:
+        """Draw with software OpenGL on an X display: for EEVEE, and for windows."""
+        self.environment |= {"DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"}
+        if self.kind == "blender":
+            self.command[1:1] = ["--gpu-backend", "opengl"]
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run ``function(*arguments)`` and give what it returns. Both travel as JSON; so do ``Path``s, as strings.
@@ -69,7 +76,7 @@ class BlenderRunner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | own,
+            env=os.environ | own | self.environment,
             timeout=300,
             check=False,
         )
@@ -120,3 +127,20 @@ def rendered(blender_script: Callable[..., None], tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("rendered")
     blender_script("render_shots.py", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """The name of an X display that nobody looks at."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no Xvfb: install it (apt install xvfb) to test what Blender draws")
+    reader, writer = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as number:
+            yield f":{number.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
