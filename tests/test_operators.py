@@ -39,7 +39,7 @@ def chain(tests, folder, way, look):
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def nodes():
-        tree = getattr(scene, "compositing_node_group", None) or scene.node_tree
+        tree = getattr(scene, "compositing_node_group" if bpy.app.version >= (5, 0) else "node_tree")
         return sorted(f"{node.bl_idname} {node.name}" for node in tree.nodes) if tree else []
 
     same(ops.enable_passes, lambda: passes.enable_passes(scene))

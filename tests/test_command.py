@@ -1,0 +1,134 @@
+"""``blender shot.blend --command paintover VERB ...``, with the built zip in a real Blender."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import real_blender
+
+TESTS = Path(__file__).resolve().parent
+BUILD = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import tiny; from pathlib import Path; tiny.build(Path(%r))"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A render machine: a real Blender with the extension, and no window."""
+    return real_blender.installed(tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture(scope="module")
+def shot(machine, tmp_path_factory):
+    """A saved .blend that nobody has touched since; its passes, a painting and a look are made by the commands."""
+    blend = tmp_path_factory.mktemp("shot") / "shot.blend"
+    done = machine.script(BUILD % str(blend))
+    assert done.returncode == 0, done.stdout + done.stderr
+    os.utime(blend, (time.time() - 60, time.time() - 60))
+    return blend
+
+
+def paintover(machine, blend, *words):
+    """Run a verb; no person ever sees a traceback."""
+    done = machine.run(blend, "--command", "paintover", *words, timeout=300)
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done
+
+
+def final_frames(blend):
+    return {path.name: path.stat().st_mtime_ns for path in sorted((blend.parent / "final").glob("*"))}
+
+
+def test_a_shot_from_the_command_line(machine, shot):
+    scene = shot.parent / "paintover" / "Scene"
+
+    done = paintover(machine, shot, "passes", "--frames", "1-3")
+    assert done.returncode == 0, done.stderr
+    assert "3 frames rendered, 0 kept" in done.stdout
+    assert sorted(path.name for path in (scene / "passes").glob("*.exr")) == [f"Scene_000{n}.exr" for n in (1, 2, 3)]
+
+    done = paintover(machine, shot, "paint", "--frame", "2")
+    assert done.returncode == 0, done.stderr
+    painting = scene / "paint" / "Scene_0002_rough.png"
+    assert str(painting) in done.stdout and painting.is_file()
+    assert "Rough Paint: " in done.stdout  # progress
+
+    done = paintover(machine, shot, "train", "--paint", f"2={painting}", "--seconds", "1")
+    assert done.returncode == 0, done.stderr
+    look = scene / "Scene.look"
+    assert look.is_file() and str(look) in done.stdout
+
+    done = paintover(machine, shot, "suggest")
+    assert done.returncode == 0 and "Paint frame " in done.stdout, done.stderr
+
+    # All at once: what is there and newer than the .blend is kept, the rest is made.
+    kept = (scene / "passes" / "Scene_0002.exr").stat().st_mtime_ns
+    done = paintover(machine, shot, "render", "--look", look, "--frames", "2-4")
+    assert done.returncode == 0, done.stderr
+    assert "1 frames rendered, 2 kept" in done.stdout
+    assert "3 frames styled" in done.stdout and "3 final frames" in done.stdout
+    assert (scene / "passes" / "Scene_0002.exr").stat().st_mtime_ns == kept
+    assert list(final_frames(shot)) == [f"frame_000{n}.png" for n in (2, 3, 4)]
+
+    # The .blend itself is as it was: nothing was saved into it.
+    assert time.time() - shot.stat().st_mtime > 30
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["render", "--look", "nowhere.look"], 1, "There is no look at"),
+        (["train"], 1, "No frame is painted yet"),
+        (["apply", "--frames", "80-90"], 1, "80 and 90"),
+        (["render"], 2, "--look"),
+        (["passes", "--frames", "4-2"], 2, "no frame range"),
+        (["dance"], 2, "dance"),
+        ([], 2, "VERB"),
+        (["--help"], 0, "render"),
+    ],
+)
+def test_exit_code_and_words_tell_the_truth(machine, shot, words, code, said):
+    done = paintover(machine, shot, *words)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stdout + done.stderr
+
+
+def test_no_backend_is_said(machine, shot, monkeypatch):
+    blend = shot.with_name("no_backend.blend")
+    blend.write_bytes(shot.read_bytes())
+    monkeypatch.setattr(type(machine), "environment", {**machine.environment, "PAINTOVER_PYTHON": "/nowhere/python"})
+    done = paintover(machine, blend, "paint")
+    assert done.returncode == 1
+    assert "/nowhere/python" in done.stderr or "no rendered passes" in done.stderr
+
+
+def stylised(tests, folder, look):
+    """What ``blender -b -a`` does, with Stylise While Rendering on."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover import paths, stylise
+    from paintover.operators import passes
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    passes.enable_passes(scene)
+    scene.paintover.stylise = True
+    scene.paintover.look = look
+    bpy.ops.render.render(animation=True)
+    places = paths.places(scene)
+    return [paths.frames_in(places.styled, places.name), stylise.count.asked, stylise.count.done]
+
+
+def test_stylise_while_rendering_ends_with_every_frame_styled(blender, machine, shot, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+    look = shot.parent / "paintover" / "Scene" / "Scene.look"
+    assert look.is_file(), "the test of the commands makes it"
+    assert blender(stylised, TESTS, tmp_path / "b", look) == [[1, 2, 3, 4], 4, 4]
+
+    monkeypatch.setenv("PAINTOVER_PYTHON", "/nowhere/python")  # the render goes on, and says what it could not do
+    assert blender(stylised, TESTS, tmp_path / "c", look) == [[], 4, 0]
+    assert blender.output.count("was not stylised") == 4 and "/nowhere/python" in blender.output
