@@ -11,7 +11,7 @@ under a hidden name until Blender says that the frame was good (``render_write``
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,8 @@ def _save_image(
         if not path.is_file():
             raise OSError("Blender wrote no file")
     except (OSError, RuntimeError) as error:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be what is wrong; what counts is why nothing was saved
+            path.unlink()
         raise errors.OutputError(
             f"Frame {scene.frame_current} could not be saved in {path.parent}: {str(error).strip()}",
             "Look at the folder's permissions, and at the space that is left on the disk.",

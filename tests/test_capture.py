@@ -2,7 +2,7 @@
 
 import json
 
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 import pytest
 
 
@@ -122,3 +122,159 @@ def test_every_render_is_kept(blender, tmp_path):
     assert "CryptoObject00.r" in found
     assert found["Combined.R"] == "half"
     assert {found[name] for name in ("Depth.Z", "Position.X", "Vector.X", "CryptoObject00.r")} == {"float"}
+
+
+def tell_the_card(folder):
+    """The card, the picture to paint over, and Blender's own PNG of the same frame."""
+    import bpy
+    from paintover import capture, passes, paths
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.name = "Shot 10/Ä"
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.render.fps, scene.render.fps_base, scene.render.dither_intensity = 30, 1.001, 0.0
+    scene.view_settings.view_transform, scene.view_settings.look = "Filmic", "High Contrast"
+    scene.view_settings.exposure, scene.view_settings.gamma = 0.5, 1.25
+    passes.enable(scene, passes.main_layer(scene))
+    scene.paintover.save_passes = True
+    scene.render.filepath = folder + "/own.png"
+    scene.frame_set(7)
+    bpy.ops.render.render(write_still=True)
+    places = paths.places(scene)
+    images = scene.render.image_settings
+    images.file_format = "JPEG"
+    capture.save_display(scene, paths.frame_path(places.passes, places.name, 7), places.paint / "x.png")
+    card = json.loads((places.passes / "shot.json").read_text("utf-8"))
+    left = [images.file_format, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
+    return [str(places.passes), card, left]
+
+
+def test_the_card_and_the_picture_to_paint(blender, tmp_path):
+    passes, card, left = blender(tell_the_card, tmp_path)
+    assert passes == str(tmp_path / "paintover" / "Shot_10_Ä" / "passes")
+    config = card["view"].pop("config")
+    assert config.endswith("config.ocio")
+    version = card.pop("blender")
+    assert version.startswith("4.5." if blender.kind == "bpy" and version.startswith("4") else "5.")
+    assert card.pop("fps") == pytest.approx(29.97, abs=0.01)
+    view = {
+        "display": "sRGB",
+        "view": "Filmic",
+        "look": "High Contrast",
+        "exposure": 0.5,
+        "gamma": 1.25,
+        "curves": False,
+    }
+    assert card == {
+        "format": 1,
+        "name": "Shot_10_Ä",
+        "engine": "CYCLES",
+        "motion_blur": False,
+        "view_layer": "ViewLayer",
+        "view": view,
+    }
+    assert left == ["JPEG", []]
+    own = oiio.ImageBuf(str(tmp_path / "own.png")).get_pixels(oiio.UINT8)
+    picture = oiio.ImageBuf(str(tmp_path / "paintover" / "Shot_10_Ä" / "paint" / "x.png")).get_pixels(oiio.UINT8)
+    assert picture.shape == (36, 64, 4)
+    assert abs(picture.astype(int) - own).max() <= 1
+
+
+def go_wrong(folder):
+    """Renders that fail to be kept: the render itself ends well, and the panel knows why the passes are not there."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import capture, passes, paths, rendering
+    from paintover.backend import errors
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    layer = passes.main_layer(scene)
+    places = paths.places(scene)
+    images = scene.render.image_settings
+    images.file_format, images.color_mode = "JPEG", "BW"
+    scene.paintover.save_passes = True
+    out = {}
+
+    def state():
+        render = scene.render
+        switches = [render.use_compositing, render.use_sequencer, layer.use_pass_vector, scene.frame_current]
+        return [images.file_format, images.color_mode, images.color_depth, *switches]
+
+    def refused(call):
+        try:
+            call()
+        except errors.PaintoverError as error:
+            return [error.code, error.message, error.remedy, state() == before]
+        return None
+
+    # A file stands where the folder should be.
+    scene.frame_set(9)
+    before = state()
+    places.folder.mkdir(parents=True)
+    places.passes.write_text("in the way")
+    scene.render.filepath = folder + "/own.jpg"
+    out["render"] = list(bpy.ops.render.render(write_still=True))
+    out["own"] = Path(folder, "own.jpg").is_file()
+    out["error"] = [capture.last_error.code, capture.last_error.details["frame"], state() == before]
+    out["range"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    places.passes.unlink()
+    bpy.ops.render.render()
+    out["well again"] = [capture.last_error is None, sorted(path.name for path in places.passes.iterdir())]
+
+    out["turned round"] = refused(lambda: rendering.render_range(scene, 3, 1))
+    camera, scene.camera = scene.camera, None
+    out["no camera"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    scene.camera = camera
+
+    def stumble(done, total):
+        raise errors.BackendError("stumbled")
+
+    out["stumbled"] = refused(lambda: rendering.render_range(scene, 1, 3, stumble))
+
+    # Esc during a still: Blender says post, and then cancel.
+    old = (places.passes / "Scene_0009.exr").read_bytes()
+    bpy.app.handlers.render_post[0](scene)
+    hidden = sorted(path.name for path in places.passes.iterdir() if path.name.startswith("."))
+    bpy.app.handlers.render_cancel[0](scene)
+    left = sorted(path.name for path in places.passes.iterdir() if path.name.startswith("."))
+    out["esc"] = [hidden, left, (places.passes / "Scene_0009.exr").read_bytes() == old]
+
+    # The sequencer, or a compositor that reads no render, makes the picture: there are no passes to keep.
+    editor = scene.sequence_editor_create()
+    editor.strips.new_effect(
+        "colour", "COLOR", 1, 1, **({"length": 50} if bpy.app.version >= (5, 0, 0) else {"frame_end": 51})
+    )
+    scene.frame_set(30)
+    bpy.ops.render.render()
+    out["sequencer"] = (places.passes / "Scene_0030.exr").exists()
+    rendering.render_range(scene, 31, 31)
+    out["render passes beside a sequencer"] = (places.passes / "Scene_0031.exr").exists()
+    return out
+
+
+def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
+    out = blender(go_wrong, tmp_path)
+    assert out["render"] == ["FINISHED"]
+    assert out["own"]
+    assert out["error"] == ["output", 9, True]
+    assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
+    for case, code in (
+        ("range", "output"),
+        ("turned round", "frame-range"),
+        ("no camera", "shot"),
+        ("stumbled", "backend"),
+    ):
+        assert out[case] is not None, case
+        assert out[case][0] == code and out[case][3], (case, out[case])
+    assert "camera" in out["no camera"][1] and out["no camera"][2]
+    assert out["esc"] == [[".Scene_0009.part.exr"], [], True]
+    assert not out["sequencer"]
+    assert out["render passes beside a sequencer"]
