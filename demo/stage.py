@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 
 import addon
-from addon import compositor, final_frames, paths, rendering
+from addon import compositor, final, paths, rendering
 from addon.backend.errors import PaintoverError, ShotError
 
 LONGEST = 640  # pixels: what the demo makes of a larger picture
@@ -182,7 +182,7 @@ def composite(request: dict[str, Any]) -> dict[str, Any]:
     render.filepath = str(Path(request["target"]) / f"{places.name}_")
     first, last = request["first"], request["last"]
     compositor.insert(scene, Path(request["styled"]), places.name, first, last)
-    final_frames.render_final(scene, places.passes, places.name, first, last)
+    final.render_final(scene, places.passes, places.name, first, last)
     return {"frames": [render.frame_path(frame=frame) for frame in range(first, last + 1)]}
 
 
