@@ -1,4 +1,4 @@
-"""Differentiable augmentation (Zhao et al. 2020): the same random change to real and fake, so that little data lasts."""
+"""Differentiable augmentation (Zhao et al. 2020): one random change for real and fake alike."""
 
 import torch
 from torch import Tensor

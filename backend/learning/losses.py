@@ -34,7 +34,7 @@ def feature_matching(fake: list[Tensor], real: list[Tensor], weight: Tensor) -> 
     """
     total = fake[0].new_zeros(())
     for ours, theirs in zip(fake, real, strict=True):
-        known = F.adaptive_avg_pool2d(weight, ours.shape[2:])
+        known = F.adaptive_avg_pool2d(weight, (ours.shape[2], ours.shape[3]))
         theirs = theirs.detach()
         scale = theirs.abs().mean() + 1e-6
         total = total + masked_l1(ours, theirs, known) / scale

@@ -1,4 +1,4 @@
-"""Apply a look: every frame of a shot in the painting's style, outward from the painted frames; or images one by one."""
+"""Apply a look: a shot in the painting's style, outward from the painted frames; or images one by one."""
 
 import time
 from collections.abc import Iterable
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images as pictures
@@ -16,11 +15,11 @@ from ..job import Job
 from ..shot import Shot
 from . import guides
 from .carry import filled, follow, mixed
-from .examples import padded
 from .file import LookFile
 from .generator import CELL, MARGIN, LookGenerator
 from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
+from .model import padded
 
 LARGEST = 10_000_000  # pixels that the network is given at once; larger frames go in tiles
 TILE = 2048
@@ -171,7 +170,7 @@ def _check(shot: Shot, look: LookFile) -> None:
 
 
 def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> dict[str, Any]:
-    """Style images with a look of colour alone, into PNG files of the same names in ``out``. Tileable stays tileable."""
+    """Style images with a look of colour alone, into PNGs of the same names in ``out``. Tileable stays tileable."""
     file = LookFile.open(look)
     if file.card["family"] != "colour":
         raise LookMismatchError(

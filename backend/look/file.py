@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import LookError
 from ..images import written_beside
+from ..learning.blocks import channels_last
 from .generator import Config, LookGenerator
 
 FORMAT = 1
@@ -45,7 +46,7 @@ class LookFile:
             network.load_state_dict(self.weights, strict=True)
         except (TypeError, ValueError, RuntimeError) as error:
             raise LookError(f"This look's weights do not fit its card: {error}", TRAIN_AGAIN) from error
-        return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        return channels_last(network).eval().requires_grad_(False)
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all; the card gets format and hash."""

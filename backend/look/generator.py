@@ -1,8 +1,8 @@
 """The generator of looks: what the passes say of each pixel, and what lies around it, to the painter's colour.
 
-Two paths. A context path works at an eighth of the resolution (PixelUnshuffle in, so that nothing is lost) and sees far;
-a detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay where the
-passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no seam.
+Two paths. A context path works at an eighth of the resolution (PixelUnshuffle in, so that nothing is lost) and sees
+far; a detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay where
+the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no seam.
 """
 
 from dataclasses import asdict, dataclass
@@ -89,7 +89,8 @@ class LookGenerator(nn.Module):
         """The context path: (N, width, H / 4, W / 4)."""
         quarter = F.leaky_relu(self.gather(F.pixel_unshuffle(torch.cat([guides, history], 1), 4)), SLOPE)
         eighth = self.blocks(self.down(quarter))
-        return F.interpolate(self.far(eighth), scale_factor=2, mode="bilinear") + self.near(quarter)
+        around: Tensor = F.interpolate(self.far(eighth), scale_factor=2, mode="bilinear") + self.near(quarter)
+        return around
 
     def paint(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
         """The detail path, given the context path's result."""

@@ -90,7 +90,7 @@ class Frame:
         return self.display.shape[2]
 
 
-def planes(image: Array) -> Tensor:
+def planes(image: NDArray[Any]) -> Tensor:
     """(H, W, C) array to (C, H, W) tensor of float32."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
 

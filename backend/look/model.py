@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..learning import augment
+from ..learning.blocks import channels_last
 from ..learning.discriminators import PatchDiscriminator
 from ..learning.ema import Average
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
@@ -20,7 +21,7 @@ PAINTED, OTHERS = 3, 3  # patches of each kind in a batch
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each loss counts, and how often the discriminator's penalties are applied (lazily, every so many steps)."""
+    """How much each loss counts; the discriminator's penalties are applied every ``lazy`` steps."""
 
     l1: float = 10.0
     features: float = 1.0
@@ -33,7 +34,7 @@ class Weights:
 class Example:
     """A frame to learn from, all (C, H, W): its inputs, the painting as it lies there, and where that is known (0..1).
 
-    ``painted``: the artist painted this frame; otherwise the painting was carried here. Its sides are multiples of CELL.
+    ``painted``: the artist painted this frame; otherwise the painting was carried here. Sides are multiples of CELL.
     """
 
     guides: Tensor
@@ -84,8 +85,8 @@ class LookModel:
         torch.manual_seed(seed)
         self.random = torch.Generator().manual_seed(seed)
         self.weights = weights or Weights()
-        self.generator = LookGenerator(config).to(memory_format=torch.channels_last)
-        self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)
+        self.generator = channels_last(LookGenerator(config))
+        self.discriminator = channels_last(PatchDiscriminator())
         self.average = Average(self.generator, 0.995)
         self.rate = 2e-3
         self.optimiser = torch.optim.Adam(self.generator.parameters(), self.rate, (0.9, 0.99))

@@ -16,11 +16,11 @@ from ..learning import checkpoint, device
 from ..learning.loop import Budget, Outcome, fit
 from ..shot import Shot
 from . import guides
-from .guides import Encoding
 from .examples import gather, gather_images
 from .file import LookFile
-from .journey import fingerprint
 from .generator import CELL, Config, parameter_count
+from .guides import Encoding
+from .journey import fingerprint
 from .model import Example, LookModel, no_history
 
 SECONDS = 120.0  # without a budget
@@ -40,16 +40,16 @@ def train(
     resume: bool = False,
     preview: Path | None = None,
 ) -> dict[str, Any]:
-    """Train on ``paint`` (frame number to painting) of ``shot``, or on ``images`` (image to painting), and save ``out``.
+    """Train on ``paint`` (frame to painting) of ``shot``, or on ``images`` (image to painting), and save ``out``.
 
-    ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, if its training state lies beside
-    it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was.
+    ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, from the training state
+    beside it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was.
     """
     budget = Budget(seconds, steps) if seconds or steps else Budget(SECONDS)
     if shot is not None:
         examples, encoding = gather(shot, paint or {}, job)
         config = Config(guides.CHANNELS)
-        paintings = {frame: path for frame, path in (paint or {}).items()}
+        paintings = dict(paint or {})
         card: dict[str, Any] = {
             "family": "shot",
             "passes": list(guides.PASSES),
