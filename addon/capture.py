@@ -19,7 +19,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, passes, paths
+from . import compat, exr, passes, paths
 from .backend import errors
 
 FrameHook = Callable[[str, int, Path], None]
@@ -139,13 +139,14 @@ def _save_image(
         path.parent.mkdir(parents=True, exist_ok=True)
         with _other_format(scene.render.image_settings, choose_format):
             image.save_render(str(path), scene=scene)
-        if not path.is_file():
-            raise OSError("Blender wrote no file")
+        if path.suffix == ".exr" and not exr.is_whole(path):
+            raise OSError("the file is not whole")
     except (OSError, RuntimeError) as error:
         with suppress(OSError):  # the folder may be what is wrong; what counts is why nothing was saved
             path.unlink()
+        reason = str(error).strip().rstrip(".")
         raise errors.OutputError(
-            f"Frame {scene.frame_current} could not be saved in {path.parent}: {str(error).strip()}",
+            f"Frame {scene.frame_current} could not be saved in {path.parent}: {reason}.",
             "Look at the folder's permissions, and at the space that is left on the disk.",
             folder=str(path.parent),
             frame=scene.frame_current,

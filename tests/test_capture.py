@@ -5,6 +5,8 @@ import json
 import OpenImageIO as oiio
 import pytest
 
+from addon import exr
+
 
 def channels(path) -> dict[str, str]:
     """Channel name without layer -> pixel type, of every part of a multilayer EXR."""
@@ -116,6 +118,16 @@ def test_every_render_is_kept(blender, tmp_path):
     # Render Passes and stills leave nothing of the artist's own behind: only the animation wrote.
     assert sorted(path.name for path in tmp_path.glob("artist_*")) == ["artist_0001.png", "artist_0002.png"]
 
+    frame = tmp_path / "paintover" / "Scene" / "passes" / "Scene_0002.exr"
+    whole = frame.read_bytes()
+    assert exr.is_whole(frame)
+    broken = tmp_path / "broken.exr"
+    for length in (0, 3, 100, len(whole) // 2, len(whole) - 1):
+        broken.write_bytes(whole[:length])
+        assert not exr.is_whole(broken), length
+    broken.write_bytes(b"no picture at all" * 100)
+    assert not exr.is_whole(broken)
+
     found = channels(tmp_path / "paintover" / "Scene" / "passes" / "Scene_0002.exr")
     assert {name.partition(".")[0] for name in found} >= {"Combined", "Depth", "Normal", "Position", "Vector"}
     assert {"DiffCol", "Diffuse Color"} & {name.partition(".")[0] for name in found}
@@ -185,6 +197,8 @@ def test_the_card_and_the_picture_to_paint(blender, tmp_path):
 
 def go_wrong(folder):
     """Renders that fail to be kept: the render itself ends well, and the panel knows why the passes are not there."""
+    import resource
+    import signal
     from pathlib import Path
 
     import bpy
@@ -229,6 +243,14 @@ def go_wrong(folder):
     bpy.ops.render.render()
     out["well again"] = [capture.last_error is None, sorted(path.name for path in places.passes.iterdir())]
 
+    # The disk is full: Blender itself says that all is well, and leaves a torn file.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, limits[1]))
+    out["full"] = refused(lambda: rendering.render_range(scene, 21, 22))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    out["torn"] = [path.name for path in places.passes.iterdir() if "0021" in path.name]
+
     out["turned round"] = refused(lambda: rendering.render_range(scene, 3, 1))
     camera, scene.camera = scene.camera, None
     out["no camera"] = refused(lambda: rendering.render_range(scene, 1, 3))
@@ -268,12 +290,14 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
     for case, code in (
         ("range", "output"),
+        ("full", "output"),
         ("turned round", "frame-range"),
         ("no camera", "shot"),
         ("stumbled", "backend"),
     ):
         assert out[case] is not None, case
         assert out[case][0] == code and out[case][3], (case, out[case])
+    assert out["torn"] == []
     assert "camera" in out["no camera"][1] and out["no camera"][2]
     assert out["esc"] == [[".Scene_0009.part.exr"], [], True]
     assert not out["sequencer"]
