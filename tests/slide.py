@@ -1,0 +1,68 @@
+"""A small shot with exact passes that needs no Blender: a patterned card that slides over a patterned wall."""
+
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+from numpy.typing import NDArray
+
+LAYERS = {
+    "Combined": "RGBA",
+    "DiffCol": "RGB",
+    "Normal": "XYZ",
+    "Depth": "Z",
+    "Position": "XYZ",
+    "Vector": "XYZW",
+    "CryptoObject00": "rgba",
+}
+SPEED = 2  # pixels that the card moves to the right from frame to frame
+PIXEL = 0.05  # metres
+
+
+def card(frame: int, width: int, height: int) -> NDArray[np.bool_]:
+    """Where the card is."""
+    y, x = np.mgrid[0:height, 0:width]
+    left = width // 4 + SPEED * frame
+    return (x >= left) & (x < left + width // 3) & (y >= height // 4) & (y < height * 3 // 4)
+
+
+def rest(frame: int, width: int, height: int) -> NDArray[np.float32]:
+    """(H, W, 3) metres: coordinates that stick to card and wall, as they are in frame 0."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    on_card = card(frame, width, height)
+    return np.stack([(x - SPEED * frame * on_card) * PIXEL, np.where(on_card, -1, 0), -y * PIXEL], -1)
+
+
+def pattern(where: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 3) colours in 0.1..0.9 that belong to a place."""
+    waves = [np.sin(where[..., 0] * 5 + k) * np.cos(where[..., 2] * 4 - k) for k in range(3)]
+    return (0.5 + 0.4 * np.stack(waves, -1)).astype(np.float32)
+
+
+def write_shot(folder: Path, frames: int = 6, width: int = 96, height: int = 64, leave_out: str = "") -> Path:
+    """Frames 1 to ``frames``, with the passes as Blender 4.5 names them, but for the layer ``leave_out``."""
+    folder.mkdir(parents=True)
+    for frame in range(1, frames + 1):
+        where, on_card = rest(frame, width, height), card(frame, width, height)
+        colour = pattern(where)
+        world = where + np.array([SPEED * frame * PIXEL, 0, 0]) * on_card[..., None]
+        names = np.where(on_card, 2.0, 1.0)
+        passes = {
+            "Combined": np.concatenate([colour, np.ones_like(colour[..., :1])], -1),
+            "DiffCol": colour,
+            "Normal": np.broadcast_to([0.0, -1.0, 0.0], colour.shape),
+            "Depth": np.where(on_card, 9.0, 10.0)[..., None],
+            "Position": world,
+            # As Blender writes it: x and y toward the previous frame, then toward the next, each as its own file has it.
+            "Vector": np.stack([np.where(on_card, side, 0) for side in (-SPEED, 0, -SPEED, 0)], -1),
+            "CryptoObject00": np.stack([names, names * 0 + 1, names * 0, names * 0], -1),
+        }
+        layers = {name: channels for name, channels in LAYERS.items() if name != leave_out}
+        channels = [f"ViewLayer.{name}.{channel}" for name, letters in layers.items() for channel in letters]
+        spec = oiio.ImageSpec(width, height, len(channels), oiio.FLOAT)
+        spec.channelnames = tuple(channels)
+        output = oiio.ImageOutput.create("x.exr")
+        assert output.open(str(folder / f"slide_{frame:04d}.exr"), spec)
+        assert output.write_image(np.concatenate([passes[name] for name in layers], -1).astype(np.float32))
+        output.close()
+    return folder

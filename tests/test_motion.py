@@ -1,0 +1,56 @@
+"""Motion: tracks and rest poses against a shot whose motion is known exactly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slide
+
+from backend.look.carry import Walk, towards
+from backend.shot import Shot
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    return Shot.open(slide.write_shot(tmp_path_factory.mktemp("motion") / "slide"))
+
+
+def walked(shot: Shot, start: int, end: int) -> Walk:
+    walk = Walk(shot, start)
+    for number in towards(shot, start, end):
+        walk.step(number)
+    return walk
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 5), (5, 1), (3, 4)])
+def test_a_track_leads_to_the_same_surface(shot: Shot, start: int, end: int) -> None:
+    walk = walked(shot, start, end)
+    on_card = slide.card(end, shot.width, shot.height)
+    valid = walk.track.valid[0].numpy() > 0
+    flow = walk.track.flow.numpy()
+    assert np.allclose(flow[0][on_card & valid], slide.SPEED * (start - end), atol=1e-4)
+    assert np.allclose(flow[:, ~on_card & valid], 0, atol=1e-4)
+
+
+def test_what_was_hidden_is_not_valid(shot: Shot) -> None:
+    walk = walked(shot, 1, 5)
+    valid = walk.track.valid[0].numpy() > 0
+    uncovered = slide.card(1, shot.width, shot.height) & ~slide.card(5, shot.width, shot.height)
+    assert not valid[uncovered].any()
+    assert valid.mean() > 0.8
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 6), (6, 2)])
+def test_rest_coordinates_stick_to_moving_objects(shot: Shot, start: int, end: int) -> None:
+    walk = walked(shot, start, end)
+    truth = slide.rest(end, shot.width, shot.height)
+    truth[..., 0] += slide.SPEED * start * slide.PIXEL * slide.card(end, shot.width, shot.height)
+    assert np.abs(walk.rest.rest - truth).max() < 0.02 * slide.PIXEL
+
+
+def test_a_gap_in_the_shot_ends_the_way(tmp_path: Path) -> None:
+    folder = slide.write_shot(tmp_path / "gap")
+    (folder / "slide_0004.exr").unlink()
+    shot = Shot.open(folder)
+    assert towards(shot, 1, 6) == [2, 3]
+    assert towards(shot, 6, 1) == [5]
