@@ -68,7 +68,7 @@ def decode(data: bytes) -> Message:
     """The message that ``encode`` wrote. Raises ``ProtocolError`` for anything else."""
     try:
         message = json.loads(data)
-    except ValueError as error:  # bytes that are no UTF-8, text that is no JSON
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8, text that is no JSON, a thousand brackets
         raise ProtocolError(f"Nonsense on the backend's pipe: {data[:60]!r}.") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError(f"A message without a type on the backend's pipe: {data[:60]!r}.")

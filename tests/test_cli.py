@@ -134,6 +134,34 @@ def test_ctrl_c_is_130_and_leaves_nothing(large_shot, tmp_path, number):
     assert not out.parent.exists() or list(out.parent.iterdir()) == []
 
 
+def test_training_from_the_command_line(shot, tmp_path):
+    """Paint, train, apply; Ctrl-C in a second training leaves the first one's look alone, and says so."""
+    painting, look, styled = tmp_path / "a.png", tmp_path / "my.look", tmp_path / "styled"
+    assert backend("look", "paint", shot, "--frame", 2, "--out", painting).returncode == 0
+    training = ["look", "train", shot, "--paint", f"2={painting}", "--out", look, "--json"]
+    *reports, result = lines(backend(*training, "--steps", 2).stdout)
+    assert result["value"]["steps"] == 2
+    assert {"step", "loss", "rate", "remaining"} <= set(reports[-1]["report"])
+
+    kept = look.read_bytes()
+    with subprocess.Popen(
+        [*COMMAND, *map(str, training)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+    ) as process:
+        while "step" not in json.loads(process.stdout.readline())["report"]:
+            pass
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "my.look is as it was before" in lines(rest)[-1]["error"]["message"]
+    assert look.read_bytes() == kept
+
+    applying = ["look", "apply", shot, "--look", look, "--out", styled]
+    told = lines(backend(*applying, "--frames", "2-3", "--json").stdout)[-1]
+    assert [Path(path).name for path in told["value"]["written"]] == ["ball_0002.exr", "ball_0003.exr"]
+    told = lines(backend(*applying, "--json").stdout)[-1]
+    assert told["value"]["skipped"] == [2, 3]
+
+
 def test_works_from_any_folder_and_through_the_add_on(tmp_path):
     """The zip holds the backend inside the add-on: the same command works from there."""
     for holder in (ROOT, ROOT / "addon"):

@@ -233,6 +233,9 @@ def test_a_job_that_does_not_hear_its_cancel(start):
         ("nonsense_later", errors.ProtocolError, "Nonsense"),
         ("no_json", errors.ProtocolError, "Nonsense"),
         ("nameless", errors.ProtocolError, "makes no sense"),
+        ("misshapen", errors.ProtocolError, "makes no sense"),
+        ("brackets", errors.ProtocolError, "Nonsense"),
+        ("strange_death", errors.BackendDiedError, rf"by signal {signal.SIGRTMIN + 3}\..*log cannot be read"),
         ("flood", errors.ProtocolError, "Nonsense"),
         ("foreign", errors.ProtocolError, "version 9.9 and speaks protocol 2, this add-on speaks protocol 1"),
         ("mortal", errors.BackendDiedError, "SIGABRT.*Segmentation fault in the paint pot"),
@@ -242,9 +245,10 @@ def test_a_job_that_does_not_hear_its_cancel(start):
         ("rude", errors.BackendError, "did not greet within 1 seconds"),
     ],
 )
-def test_broken_peers(start, way, code, words):
+def test_broken_peers(start, tmp_path, way, code, words):
     backend = start("broken.py", way, handshake_seconds=SOON if way != "rude" else 1.0)
-    ticket, second = backend.submit("count", {"to": 1}), backend.submit("count", {"to": 1})
+    params = {"log": str(tmp_path / "backend.log")}
+    ticket, second = backend.submit("count", params), backend.submit("count", params)
     error = fails(ticket, code)
     assert type(error) is code
     assert re.search(words, error.message), error.message

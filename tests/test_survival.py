@@ -14,7 +14,7 @@ import pytest
 from ball import write_shot
 
 from addon.backend import errors
-from addon.client import SubprocessBackend, Ticket
+from addon.client import InProcessBackend, SubprocessBackend, Ticket
 from backend.images import is_whole
 from backend.look.file import LookFile
 
@@ -65,6 +65,22 @@ def report(capsys, what: str, heard: list[float]) -> None:
     with capsys.disabled():
         slowest = f"{max(heard) * 1000:.0f} ms" if heard else "none in time"
         print(f"\n{what} killed {len(heard)} times; heard after at most {slowest}")
+
+
+def test_both_kinds_of_backend_make_the_same_bytes(place, backend, tmp_path):
+    frames, weights = [], []
+    for name, kind in (("process", backend), ("thread", InProcessBackend())):
+        folder, look = tmp_path / name, tmp_path / f"{name}.look"
+        params = {"shot": str(place / "shot"), "paint": {"4": str(place / "painting.png")}, "out": str(look)}
+        kind.submit("look.train", {**params, "steps": 2, "seed": 7}).wait(SOON)
+        weights.append(LookFile.open(look).card["sha256"])
+        params = {"shot": str(place / "shot"), "look": str(place / "first.look"), "out": str(folder), "frames": [3, 5]}
+        kind.submit("look.apply", params).wait(SOON)
+        frames.append([path.read_bytes() for path in sorted(folder.iterdir())])
+        kind.close()
+    assert len(frames[0]) == 3
+    assert frames[0] == frames[1]
+    assert weights[0] == weights[1]
 
 
 def test_training_is_killed(place, backend, tmp_path, capsys):

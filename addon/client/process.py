@@ -35,6 +35,8 @@ EXIT_SECONDS = 1.0  # between the end of the child's stdout and its own
 LOG_BYTES = 1024 * 1024  # a longer log starts over
 LAST_WORDS = 5  # lines of the log that an error shows
 
+_SIGNALS = {number.value: number.name for number in signal.Signals}
+
 
 class SubprocessBackend:
     """Runs ``python -m backend serve``, from the first request until ``close``; starts it anew after a death.
@@ -157,10 +159,15 @@ class _Child:
                         self.book.hear(message)
         except (ProtocolError, OSError) as error:
             self._end(self._misunderstanding(error))
-        self._settled.set()
+        finally:
+            self._settled.set()
+            self._see_off()
+
+    def _see_off(self) -> None:
+        """Nothing more will come from the child: wait for its end, and if need be bring it about."""
         try:
             self._process.wait(EXIT_SECONDS)
-        except subprocess.TimeoutExpired:  # nothing more will come
+        except subprocess.TimeoutExpired:
             closed = f"The backend closed its pipe, lived on and was ended.{self._last_words()}"
             self._end(BackendDiedError(closed, "Start this again: a new backend starts by itself."))
 
@@ -227,8 +234,9 @@ class _Child:
         how = f"with exit code {code}"
         hint = ""
         if code < 0:
-            how = f"by signal {signal.Signals(-code).name}"
-            if -code == getattr(signal, "SIGKILL", None):
+            name = _SIGNALS.get(-code, str(-code))
+            how = f"by signal {name}"
+            if name == "SIGKILL":
                 hint = " If memory ran out, close other programs or use smaller tiles."
         return BackendDiedError(
             f"The backend process ended in the middle, {how}.{self._last_words()}",
@@ -238,10 +246,13 @@ class _Child:
 
     def _last_words(self) -> str:
         """Where the log is and what this child wrote there last, to be put behind a message."""
-        with open(self._log, "rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(min(end, max(self._log_start, end - 8192)))
-            lines = [line.strip()[:200] for line in file.read().decode(errors="replace").splitlines()]
+        try:
+            with open(self._log, "rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(min(end, max(self._log_start, end - 8192)))
+                lines = [line.strip()[:200] for line in file.read().decode(errors="replace").splitlines()]
+        except OSError as error:
+            return f" Its log cannot be read: {self._log} ({error.strerror})."
         last = " | ".join([line for line in lines if line][-LAST_WORDS:])
         return (f" Its last words: {last}." if last else "") + f" Its log: {self._log}."
 

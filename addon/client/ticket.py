@@ -140,7 +140,8 @@ class Book:
         """Enter what the backend says. Raises ``ProtocolError`` if it is nonsense."""
         kind, number = message["type"], message.get("id")
         content = message.get({PROGRESS: "report", RESULT: "value", ERROR: "error"}.get(kind, ""))
-        if not isinstance(number, int) or not isinstance(content, dict):
+        error = _error(content) if kind == ERROR else None
+        if not isinstance(number, int) or not isinstance(content, dict) or (kind == ERROR and error is None):
             raise ProtocolError(f"The backend sent something that makes no sense here: {message!r:.200}.")
         with self._lock:
             ticket = self._open.get(number) if kind == PROGRESS else self._open.pop(number, None)
@@ -148,10 +149,10 @@ class Book:
             return
         if kind == PROGRESS:
             ticket.report(content)
-        elif kind == RESULT:
+        elif error is None:
             ticket.finish(content)
         else:
-            ticket.fail(from_json(content))
+            ticket.fail(error)
 
     def end(self, error: PaintoverError, number: int | None = None, special: PaintoverError | None = None) -> None:
         """Close the book: every ticket that waits fails with ``error``, ticket ``number`` with ``special``."""
@@ -162,3 +163,11 @@ class Book:
         for ticket in waiting:
             reason = special if special is not None and ticket.id == number else error
             ticket.fail(from_json(reason.as_json()))  # each its own: an exception that is raised twice mixes tracebacks
+
+
+def _error(content: Any) -> PaintoverError | None:
+    """The error that travelled, or None if it is not of the form that ``PaintoverError.as_json`` gives."""
+    try:
+        return from_json(content)
+    except (KeyError, TypeError, AttributeError):
+        return None

@@ -1,6 +1,7 @@
 """Backends that are broken, each in its way: ``python broken.py WAY``."""
 
 import os
+import signal
 import sys
 import time
 
@@ -44,6 +45,26 @@ def nameless():
     hear()
     say({"type": "result", "value": {}})
     time.sleep(60)
+
+
+def misshapen():
+    """An error that says nothing."""
+    say(HELLO)
+    say({"type": "error", "id": hear()["id"], "error": {"details": 7}})
+    time.sleep(60)
+
+
+def brackets():
+    """JSON, so deep that nobody can read it."""
+    write_message(sys.stdout.buffer, b"[" * 1_000_000)
+    time.sleep(60)
+
+
+def strange_death():
+    """Killed by a signal without a name, its log removed."""
+    say(HELLO)
+    os.unlink(hear()["params"]["log"])
+    os.kill(os.getpid(), signal.SIGRTMIN + 3)
 
 
 def flood():
