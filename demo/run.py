@@ -143,7 +143,7 @@ class Demo:
             self.blender("render", copy=str(self.copy), first=todo[0], last=todo[0])
             took = time.monotonic() - began
             affordable = max(FEWEST, int(RENDER_BUDGET / took))
-            if len(todo) > affordable and not self.options.frames:
+            if len(todo) > affordable and self.options.blend and not self.options.frames:
                 self.facts["last"] -= len(todo) - affordable
                 self.notes.append(f"a frame takes {took:.0f} s to render here: {len(self.frames)} frames")
         shot = Shot.open(self.passes)
