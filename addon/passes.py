@@ -55,12 +55,16 @@ def enabled(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator
     """The needed passes are on inside; afterwards they are as they were, also after an error."""
     names = [needed.attribute for needed in NEEDED] + ["pass_cryptomatte_depth"]
     before = {name: getattr(view_layer, name) for name in names}
+    scene_name, layer_name = scene.name, view_layer.name  # an undo meanwhile leaves references to nothing
     enable(scene, view_layer)
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(view_layer, name, value)
+        there = bpy.data.scenes.get(scene_name)
+        layer = there.view_layers.get(layer_name) if there is not None else None
+        if layer is not None:
+            for name, value in before.items():
+                setattr(layer, name, value)
 
 
 def main_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:

@@ -68,7 +68,7 @@ def rendered(scene: bpy.types.Scene, frame: int) -> Path:
 @contextmanager
 def for_passes_alone(scene: bpy.types.Scene) -> Iterator[None]:
     """The needed passes on, no compositing, no sequencer; afterwards all as before, the current frame too."""
-    render = scene.render
+    render, name = scene.render, scene.name  # an undo meanwhile leaves references to nothing, but not names
     frame, subframe = scene.frame_current, scene.frame_subframe
     compositing, sequencer = render.use_compositing, render.use_sequencer
     render.use_compositing = render.use_sequencer = False
@@ -76,8 +76,10 @@ def for_passes_alone(scene: bpy.types.Scene) -> Iterator[None]:
         with passes.enabled(scene, passes.main_layer(scene)), capture.wanted(scene):
             yield
     finally:
-        render.use_compositing, render.use_sequencer = compositing, sequencer
-        scene.frame_set(frame, subframe=subframe)
+        there: bpy.types.Scene | None = bpy.data.scenes.get(name)
+        if there is not None:
+            there.render.use_compositing, there.render.use_sequencer = compositing, sequencer
+            there.frame_set(frame, subframe=subframe)
 
 
 class RangeRender:
@@ -155,6 +157,8 @@ class RangeRender:
             self._finish(refused(frame, str(error)))
 
     def _tick(self) -> float | None:
+        if self._scene not in bpy.data.scenes:
+            self._finish(errors.ShotError(f"The scene {self._scene} is no longer there.", "Render its passes again."))
         if self.done:
             return None
         if not self._outcome or bpy.app.is_job_running("RENDER"):

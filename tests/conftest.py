@@ -24,19 +24,37 @@ import json, os, sys, traceback
 sys.path.insert(0, {staged!r})
 import bpy
 {source}
-try:
-    import paintover
-    paintover.register()
-    result = {name}(*json.loads({arguments!r}))
+def leave(code):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+def finish(result):
     with open({answer!r}, "w", encoding="utf-8") as file:
         json.dump(result, file)
-    code = 0
-except BaseException:
-    traceback.print_exc()
-    code = 1
-sys.stdout.flush()
-sys.stderr.flush()
-os._exit(code)
+    leave(0)
+def start():
+    try:
+        import paintover
+        paintover.register()
+        result = {name}(*json.loads({arguments!r}))
+        if not {steps}:
+            finish(result)
+    except BaseException:
+        traceback.print_exc()
+        leave(1)
+    bpy.app.timers.register(lambda: step(result))
+def step(steps):
+    try:
+        return next(steps)
+    except StopIteration as end:
+        finish(end.value)
+    except BaseException:
+        traceback.print_exc()
+        leave(1)
+if bpy.app.background:
+    start()
+else:
+    bpy.app.timers.register(start, first_interval=0.5)
 """
 
 
@@ -59,15 +77,28 @@ class BlenderRunner:
         if self.kind == "blender":
             self.command[1:1] = ["--gpu-backend", "opengl"]
 
+    def use_window(self, display: str) -> None:
+        """Run in a window, on an X display, instead of in the background. Only a real Blender has windows."""
+        if self.kind != "blender":
+            pytest.skip("the bpy wheel has no windows")
+        self.use_display(display)
+        self.command.remove("-b")
+
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run ``function(*arguments)`` and give what it returns. Both travel as JSON; so do ``Path``s, as strings.
 
-        ``function`` is taken by its source: it sees nothing of its module and imports what it needs.
+        ``function`` is taken by its source: it sees nothing of its module and imports what it needs. In a window it may
+        be a generator, which yields how many seconds Blender shall go on by itself before the next step.
         """
         script, answer = self.folder / f"{function.__name__}.py", self.folder / f"{function.__name__}.json"
         source = textwrap.dedent(inspect.getsource(function))
         texts = json.dumps(arguments, default=str)
-        parts = {"staged": str(self.folder), "name": function.__name__, "answer": str(answer)}
+        parts = {
+            "staged": str(self.folder),
+            "name": function.__name__,
+            "answer": str(answer),
+            "steps": inspect.isgeneratorfunction(function),
+        }
         script.write_text(RUNNER.format(source=source, arguments=texts, **parts), "utf-8")
         answer.unlink(missing_ok=True)
         own = {"BLENDER_USER_RESOURCES": str(self.folder / "profile"), "PYTHONDONTWRITEBYTECODE": "1"}

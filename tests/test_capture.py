@@ -1,6 +1,7 @@
 """A render becomes a shot, and the artist's settings stay the artist's."""
 
 import json
+import subprocess
 
 import OpenImageIO as oiio
 import pytest
@@ -302,3 +303,34 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["esc"] == [[".Scene_0009.part.exr"], [], True]
     assert not out["sequencer"]
     assert out["render passes beside a sequencer"]
+
+
+def save_a_file(folder):
+    """A .blend that asks for its passes."""
+    import bpy
+    from paintover import passes
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.frame_start, scene.frame_end = 3, 4
+    passes.enable(scene, passes.main_layer(scene))
+    scene.paintover.save_passes = True
+    scene.render.filepath = "//own_"
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+
+
+def test_a_render_farm(blender, tmp_path):
+    """``blender -b shot.blend -a`` and ``-f``: the add-on sees them as it sees F12."""
+    if blender.kind != "blender":
+        pytest.skip("the bpy wheel has no command line")
+    blender(save_a_file, tmp_path)
+    register = f"import sys; sys.path.insert(0, {str(blender.folder)!r}); import paintover; paintover.register()"
+    start = [blender.command[0], "--factory-startup", "--python-exit-code", "1", "--python-expr", register]
+    for ending in (["-a"], ["-f", "7"]):
+        done = subprocess.run([*start, "-b", str(tmp_path / "shot.blend"), *ending], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    names = sorted(path.name for path in (tmp_path / "paintover" / "Scene" / "passes").iterdir())
+    assert names == ["Scene_0003.exr", "Scene_0004.exr", "Scene_0007.exr", "shot.json"]
+    assert len(list(tmp_path.glob("own_*.png"))) == 3
