@@ -35,6 +35,12 @@ class KeyFrame:
     painting: Tensor
     alpha: Tensor
 
+    @classmethod
+    def painted(cls, number: int, display: Tensor, painting: Tensor) -> "KeyFrame":
+        """From the ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as it did to the artist."""
+        colour, alpha = painting[:3], painting[3:]
+        return cls(number, display, torch.lerp(display, colour, alpha), alpha)
+
     def carried(self, track: Track, now: Frame) -> Tensor:
         """History for ``now``: the painting as it lies there (3) and how far to trust it (1), as (4, H, W)."""
         there = torch.cat([self.painting, self.alpha, self.display])

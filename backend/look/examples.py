@@ -22,8 +22,8 @@ OTHERS = 6  # frames besides the key frames to learn from
 MEMORY = 1.5e9  # bytes that all examples together may take
 
 
-def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, tuple[Tensor, Tensor]]:
-    """Paintings by frame, as display colours (3, H, W) in 0..1 and alpha (1, H, W).
+def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, Tensor]:
+    """Paintings by frame: display colours and straight alpha in 0..1, (4, H, W).
 
     ``UsageError`` without paintings, ``FrameRangeError`` outside the shot, ``PaintingError`` if nothing is painted.
     """
@@ -39,7 +39,7 @@ def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, tuple[Ten
                 "Paint on it, save it and reload.",
                 frame=number,
             )
-        paintings[number] = (pixels[:3], pixels[3:])
+        paintings[number] = pixels
     return paintings
 
 
@@ -72,10 +72,9 @@ def gather(shot: Shot, paint: Mapping[int, Path], job: Job) -> tuple[list[Exampl
     examples = []
     for key in keys:
         frame = frames[key]
-        painting, alpha = paintings[key]
-        examples.append(_example(frame, rests.get(key), encoding, painting, alpha, painted=True))
+        source = KeyFrame.painted(key, frame.display, paintings[key])
+        examples.append(_example(frame, rests.get(key), encoding, source.painting, source.alpha, painted=True))
         mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
-        source = KeyFrame(key, frame.display, painting, alpha)
         for number, history in _carry(shot, source, frames, mine, job).items():
             examples.append(
                 _example(frames[number], rests.get(number), encoding, history[:3], history[3:], painted=False)

@@ -5,6 +5,7 @@ far; a detail path works at full resolution with few channels, so that one pixel
 the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no seam.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ..learning.blocks import SLOPE, ResidualBlock, convolution
 
 STRIP_PIXELS = 1 << 17
+SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
 POSITION = 4  # rest position (3) and the size of a pixel there (1), in units of the shot's scale
@@ -42,14 +44,15 @@ class Waves(nn.Module):
     """Sines of the rest position, from some pixels to the whole picture long: texture that sticks to surfaces.
 
     Each wave fades before a pixel gets too large to show it (integrated positional encoding, Barron et al. 2021,
-    equation 14), so distant surfaces do not shimmer. Directions and lengths are learned.
+    equation 14), so distant surfaces do not shimmer. Directions are random, lengths evenly spread on a log scale.
     """
 
     def __init__(self, count: int) -> None:
         super().__init__()
         direction = F.normalize(torch.randn(count, 3), dim=1)
-        length = torch.logspace(0, 1, count, 4.0)[:, None] if count else torch.zeros(0, 1)
-        self.frequency = nn.Parameter(direction * length)
+        length = torch.logspace(math.log10(SHORTEST), math.log10(LONGEST), count)[:, None]
+        self.register_buffer("frequency", direction * (2 * math.pi / length))
+        self.frequency: Tensor
 
     def forward(self, position: Tensor) -> Tensor:
         """(N, 4, H, W) positions and footprints to (N, 2 count, H, W) in [-1, 1]."""

@@ -124,8 +124,7 @@ def key_frames(shot: Shot, look: LookFile, encoding: Encoding) -> list[KeyFrame]
         seen, known = (bytes.fromhex(text) for text in (fingerprint(display), key["fingerprint"]))
         if sum(abs(a - b) for a, b in zip(seen, known, strict=True)) / len(known) > SAME_SHOT:
             continue
-        pixels = guides.planes(look.paintings[number]) / 255
-        found.append(KeyFrame(number, display, pixels[:3], pixels[3:]))
+        found.append(KeyFrame.painted(number, display, guides.planes(look.paintings[number]) / 255))
     return found
 
 
