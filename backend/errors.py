@@ -95,7 +95,7 @@ class OutputError(PaintoverError):
     code = "output"
 
 
-class Cancelled(PaintoverError):
+class Cancelled(PaintoverError):  # noqa: N818 (it is no error)
     """The artist cancelled. Not a failure: exit code 130."""
 
     code = "cancelled"

@@ -53,7 +53,7 @@ def write_shot(folder: Path, frames: int = 6, width: int = 96, height: int = 64,
             "Normal": np.broadcast_to([0.0, -1.0, 0.0], colour.shape),
             "Depth": np.where(on_card, 9.0, 10.0)[..., None],
             "Position": world,
-            # As Blender writes it: x and y toward the previous frame, then toward the next, each as its own file has it.
+            # As Blender writes it: toward the previous frame, then, with the sign turned round, toward the next.
             "Vector": np.stack([np.where(on_card, side, 0) for side in (-SPEED, 0, -SPEED, 0)], -1),
             "CryptoObject00": np.stack([names, names * 0 + 1, names * 0, names * 0], -1),
         }

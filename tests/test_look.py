@@ -209,10 +209,8 @@ def test_suggest_names_the_frame_least_like_the_painted(folder: Path) -> None:
 
 def test_colour_alone_for_textures_and_tiles_stay_tiles(tmp_path: Path) -> None:
     y, x = np.mgrid[0:64, 0:64] * (2 * np.pi / 64)
-    waves = (
-        np.stack([np.sin(2 * x + y), np.cos(x - 3 * y), np.sin(x + k * y) * 0 + np.cos(4 * x)], -1) if (k := 1) else 0
-    )
-    source = ((0.5 + 0.4 * np.asarray(waves)) * 255).astype(np.uint8)
+    waves = np.stack([np.sin(2 * x + y), np.cos(x - 3 * y), np.cos(4 * x)], -1)
+    source = ((0.5 + 0.4 * waves) * 255).astype(np.uint8)
     opaque = np.full((64, 64, 1), 255, np.uint8)
     images.write_png(tmp_path / "source.png", np.concatenate([source, opaque], 2))
     images.write_png(tmp_path / "painted.png", np.concatenate([255 - source, opaque], 2))

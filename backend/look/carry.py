@@ -37,7 +37,7 @@ class KeyFrame:
 
     @classmethod
     def painted(cls, number: int, display: Tensor, painting: Tensor) -> "KeyFrame":
-        """From the ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as it did to the artist."""
+        """From ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as the artist saw it."""
         colour, alpha = painting[:3], painting[3:]
         return cls(number, display, torch.lerp(display, colour, alpha), alpha)
 
