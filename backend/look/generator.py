@@ -1,8 +1,9 @@
 """The generator of looks: what the passes say of each pixel, and what lies around it, to the painter's colour.
 
 Two paths. A context path works at an eighth of the resolution (PixelUnshuffle in, so that nothing is lost) and sees
-far; a detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay
-where the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no seam.
+far. A detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay where
+the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no
+seam.
 """
 
 import math
