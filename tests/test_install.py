@@ -131,12 +131,20 @@ def test_an_install_that_was_cut_off_is_swept_away(shelf):
     assert beside(shelf) == {"environment", "environment.log"}
 
 
-def test_an_old_python_is_refused(shelf, tmp_path):
-    old = tmp_path / "old_python"
-    old.write_text("#!/bin/sh\necho 3 9\n")
-    old.chmod(0o755)
-    with pytest.raises(errors.BackendMissingError, match=r"is Python 3\.9; the backend needs 3\.11 or newer"):
-        installer(shelf, "first", base=old).run(Job())
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("Blender 5.2.2", "is no Python"),
+        ("3 9 1", r"is Python 3\.9; the backend needs 3\.11 or newer"),
+        ("3 14 0", r"lacks the parts of Python .*python3\.14-venv"),  # Debian's Blender runs on such a one
+    ],
+)
+def test_a_base_python_that_will_not_do(shelf, tmp_path, answer, words):
+    base = tmp_path / "base_python"
+    base.write_text(f"#!/bin/sh\necho {answer}\n")
+    base.chmod(0o755)
+    with pytest.raises(errors.BackendMissingError, match=words):
+        installer(shelf, "first", base=base).run(Job())
 
 
 def test_a_place_that_cannot_be_written(shelf):

@@ -28,6 +28,10 @@ from .ticket import Ticket
 REQUIREMENTS = FOLDER / "backend" / "requirements.txt"
 INFO = ("-m", "backend", "info", "--json")
 LOADS = (*INFO, "--load")  # what a Python must be able to run to be a backend
+ASK_BASE = """
+import importlib.util as found, sys
+print(*sys.version_info[:2], int(all(map(found.find_spec, ["venv", "ensurepip"]))))
+"""
 OLDEST = (3, 11)
 RAW_PROGRESS = (24, 1)  # the first pip that tells its bytes line by line
 CHECK_SECONDS = 120.0
@@ -139,11 +143,20 @@ class Installer:
     def _make(self, job: Job, log: IO[str]) -> None:
         python = python_of(self._new)
         job.progress(0.0, "Making a Python environment")
-        version = _run(job, log, [self._base_python, "-c", "import sys; print(*sys.version_info[:2])"])
-        if tuple(map(int, version[-1].split())) < OLDEST:
+        answer = re.search(r"(\d+) (\d+) ([01])$", "\n".join(_run(job, log, [self._base_python, "-c", ASK_BASE])))
+        if answer is None:
+            raise BackendMissingError(f"{self._base_python} is no Python.", "Name another base Python.")
+        major, minor, able = map(int, answer.groups())
+        if (major, minor) < OLDEST:
             raise BackendMissingError(
-                f"{self._base_python} is Python {version[-1].replace(' ', '.')}; the backend needs 3.11 or newer.",
+                f"{self._base_python} is Python {major}.{minor}; the backend needs 3.11 or newer.",
                 "Name another base Python in the preferences.",
+            )
+        if not able:  # Linux distributions split it off
+            raise BackendMissingError(
+                f"{self._base_python} lacks the parts of Python that make environments (venv, ensurepip).",
+                f"Install your system's package python{major}.{minor}-venv, or name another base Python in the "
+                "preferences.",
             )
         _run(job, log, [self._base_python, "-m", "venv", self._new])
         job.progress(0.05, "Asking for packages")
