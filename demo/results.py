@@ -17,11 +17,17 @@ INK, PAPER, GREY = (32, 30, 28), (247, 244, 238), (150, 144, 136)
 COLUMNS, MARGIN, CAPTION = 4, 12, 26
 
 
+def eight_bit(display: images.FloatImage) -> Bytes:
+    """Display values 0..1 as Blender rounds them into a picture's bytes."""
+    result: Bytes = np.rint(display * 255).astype(np.uint8)
+    return result
+
+
 def displayed(shot: Shot, frame: int) -> Bytes:
     """The render of one frame as the scene's view shows it, HxWx3."""
     beauty = shot.read(frame, ["beauty"])["beauty"]
     view = shot.view or View.standard()
-    return np.rint(view.to_display(np.ascontiguousarray(beauty[..., :3])) * 255).astype(np.uint8)
+    return eight_bit(view.to_display(np.ascontiguousarray(beauty[..., :3])))
 
 
 def background(shot: Shot, frame: int) -> float:
@@ -45,7 +51,7 @@ def styled_display(shot: Shot, styled: Path) -> Bytes:
     """A styled frame's values as the scene's view should show them, HxWx3."""
     pixels = images.read_exr(styled)[..., :3]
     view = shot.view or View.standard()
-    return np.rint(view.to_display(np.ascontiguousarray(pixels)) * 255).astype(np.uint8)
+    return eight_bit(view.to_display(np.ascontiguousarray(pixels)))
 
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:

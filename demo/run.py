@@ -133,9 +133,18 @@ class Demo:
     def frame(self, folder: Path, number: int) -> Path:
         return frame_path(folder, self.facts["name"], number)
 
+    def is_rendered(self, number: int) -> bool:
+        """Whether a frame of passes is there, and every pixel of it can be read."""
+        try:
+            shot = Shot.open(self.passes)
+            shot.read(number, sorted(shot.passes(number)))
+        except (ShotError, FrameRangeError):
+            return False
+        return True
+
     def render(self) -> Shot:
         """Render what is not there yet: first one frame, to see whether it shows anything and how long it takes."""
-        todo = [number for number in self.frames if not images.is_whole(self.frame(self.passes, number))]
+        todo = [number for number in self.frames if not self.is_rendered(number)]
         if len(todo) < len(self.frames):
             print(f"  {len(self.frames) - len(todo)} frames are there from an earlier run", flush=True)
         if todo:

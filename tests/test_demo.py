@@ -1,0 +1,152 @@
+"""The demo on small files made here, and on real ones where ../shared/data is there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import results, run
+
+ROOT = Path(__file__).resolve().parents[1]
+SCENES = ROOT.parent / "shared" / "data" / "scenes"
+
+MAKE = """
+import sys
+import bpy
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+kind, target = sys.argv[1:]
+scene = bpy.context.scene
+scene.render.engine, scene.cycles.samples = "CYCLES", 2
+scene.render.resolution_x, scene.render.resolution_y = 128, 72
+scene.frame_start, scene.frame_end = 1, 3
+scene.world = bpy.data.worlds.new("World")
+scene.world.use_nodes = True
+scene.world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.6, 0.7, 0.9, 1)
+material = bpy.data.materials.new("Paint")
+material.use_nodes = True
+nodes, links = material.node_tree.nodes, material.node_tree.links
+texture = nodes.new("ShaderNodeTexChecker")
+if kind in ("missing", "mask"):
+    texture = nodes.new("ShaderNodeTexImage")
+    texture.image = bpy.data.images.new("lost.png", 4, 4)
+    texture.image.source, texture.image.filepath = "FILE", "//lost.png"
+links.new(texture.outputs[0], nodes["Principled BSDF"].inputs["Alpha" if kind == "mask" else "Base Color"])
+bpy.ops.mesh.primitive_monkey_add(size=3)
+monkey = bpy.context.object
+monkey.data.materials.append(material)
+monkey.keyframe_insert("rotation_euler", frame=1)
+monkey.rotation_euler.z = 0.2
+monkey.keyframe_insert("rotation_euler", frame=3)
+bpy.ops.object.light_add(type="SUN", rotation=(0.6, 0.3, 0))
+if kind != "blind":
+    bpy.ops.object.camera_add(location=(0, -6, 0), rotation=(1.5708, 0, 3.14159 if kind == "away" else 0))
+    scene.camera = bpy.context.object
+bpy.ops.wm.save_as_mainfile(filepath=target)
+import os
+os._exit(0)
+"""
+
+
+def make(kind: str, folder: Path) -> Path:
+    pytest.importorskip("bpy", reason="no bpy wheel in this Python")
+    target = folder / f"{kind}.blend"
+    subprocess.run([sys.executable, "-c", MAKE, kind, target], check=True, capture_output=True)
+    return target
+
+
+def demo(*words: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "demo.run", *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
+    blend, out = make("mask", tmp_path), tmp_path / "out"
+    done = demo("--blend", blend, "--out", out, "--seconds", 3)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["frames"] == 3 and report["size"] == [128, 72]
+    assert set(report["seconds"]) >= {"setup", "render", "paint", "train", "apply", "composite"}
+    assert report["warp_ratio"] > 0
+    assert report["colour_error_8bit"] <= 2
+    assert any("lost.png" in change for change in report["changed"])
+    assert len(list((out / "final").glob("*.png"))) == 3
+    with Image.open(report["sheet"]) as sheet:
+        assert np.asarray(sheet).std() > 10
+    assert Path(report["movie"]).read_bytes()[4:8] == b"ftyp"
+
+    passes = {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
+    final = next(iter((out / "final").glob("*.png")))
+    again = demo("--blend", blend, "--out", out, "--seconds", 1, "--paint", f"2={final}")
+    assert again.returncode == 0, again.stderr
+    assert "3 frames are there" in again.stdout
+    assert passes == {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["painted"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("blind", "has no camera"), ("missing", "lost.png"), ("away", "shows almost nothing")],
+)
+def test_a_broken_file_gets_a_clear_message(kind: str, words: str, tmp_path: Path) -> None:
+    done = demo("--blend", make(kind, tmp_path), "--out", tmp_path / "out", "--seconds", 1)
+    assert done.returncode == 1
+    assert words in done.stderr and "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["02_suzanne.blend", "21_scene.blend", "particle_bunny.blend"])
+def test_broken_files_of_others(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("bpy", reason="no bpy wheel in this Python")
+    if not (SCENES / "broken" / name).is_file():
+        pytest.skip("../shared/data is not there")
+    done = demo("--blend", SCENES / "broken" / name, "--out", tmp_path, "--seconds", 1)
+    assert done.returncode == 1 and name in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_no_file_and_nonsense_for_a_file(tmp_path: Path) -> None:
+    assert "There is no file" in demo("--blend", tmp_path / "none.blend", "--out", tmp_path).stderr
+    pytest.importorskip("bpy", reason="no bpy wheel in this Python")
+    nonsense = tmp_path / "nonsense.blend"
+    nonsense.write_bytes(os.urandom(1000))
+    done = demo("--blend", nonsense, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "nonsense.blend" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--frames", "9-3"), ("--paint", "picture.png"), ("--seconds", "long")])
+def test_wrong_usage(words: tuple[str, ...]) -> None:
+    assert demo(*words).returncode == 2
+
+
+def test_the_harbour_is_built_whole(tmp_path: Path) -> None:
+    """A camera that moves, things that move, procedural textures and nothing from disk."""
+    pytest.importorskip("bpy", reason="no bpy wheel in this Python")
+    blend = tmp_path / "harbour.blend"
+    subprocess.run([sys.executable, "-m", "demo.scene", blend], cwd=ROOT, check=True, capture_output=True)
+    look = (
+        "import bpy, json, os, sys; bpy.ops.wm.open_mainfile(filepath=sys.argv[1]); s = bpy.context.scene;"
+        "print('@' + json.dumps([s.frame_end - s.frame_start + 1, s.render.resolution_x, s.render.resolution_y,"
+        "sorted(o.name for o in s.objects if o.animation_data), len(bpy.data.images), len(s.objects)]));"
+        "sys.stdout.flush(); os._exit(0)"
+    )
+    told = subprocess.run([sys.executable, "-c", look, blend], check=True, capture_output=True, text=True).stdout
+    line = next(line for line in told.splitlines() if line.startswith("@"))
+    frames, width, height, moving, pictures, things = json.loads(line[1:])
+    assert (frames, width, height) == (24, 640, 360)
+    assert moving == ["Balloon", "Camera", "Sailing boat"]
+    assert pictures == 0 and things > 80
+
+
+def test_runs_and_columns() -> None:
+    assert list(run.runs([1, 2, 3, 7, 9, 10])) == [(1, 3), (7, 7), (9, 10)]
+    assert list(run.runs([])) == []
+    assert results.columns(list(range(1, 25)), [13]) == [1, 9, 13, 24]
+    assert results.columns([5], [5]) == [5]
+    assert results.columns(list(range(24)), [0, 1, 2, 3, 4]) == [0, 1, 2, 3, 4]
