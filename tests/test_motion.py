@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slide
 
+from backend.look import guides
 from backend.look.carry import Walk, towards
 from backend.shot import Shot
 
@@ -16,9 +17,9 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
 
 
 def walked(shot: Shot, start: int, end: int) -> Walk:
-    walk = Walk(shot, start)
+    walk = Walk(start, guides.read_motion(shot, start))
     for number in towards(shot, start, end):
-        walk.step(number)
+        walk.step(number, guides.read_motion(shot, number))
     return walk
 
 

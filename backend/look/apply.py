@@ -1,26 +1,30 @@
 """Apply a look: a shot in the painting's style, outward from the painted frames; or images one by one."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import images as pictures
 from ..errors import LookMismatchError
+from ..images import HALF_MAX
 from ..job import Job
 from ..shot import Shot
 from . import guides
 from .carry import filled, follow, mixed
 from .file import LookFile
 from .generator import CELL, MARGIN, LookGenerator
-from .guides import Encoding, Frame
+from .guides import Encoding, Frame, Motion
 from .journey import Journey, Stop, key_frames
 from .model import padded
 
+READ_AHEAD = 4_000_000  # pixels of a frame up to which the next is read while this one is painted
 LARGEST = 10_000_000  # pixels that the network is given at once; larger frames go in tiles
 TILE = 2048
 
@@ -50,24 +54,43 @@ def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tens
 
 
 class Styler:
-    """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it."""
+    """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it.
+
+    While a frame is painted the next one is read and the last one is written.
+    """
 
     def __init__(self, shot: Shot, path: Path, out: Path, tile: int | None) -> None:
         look = LookFile.open(path)
-        _check(shot, look)
+        _check(look)
         self.shot, self.out, self.tile = shot, out, tile
-        self.view = shot.view
         self.network = look.generator()
         self.encoding = Encoding.from_json(look.card["encoding"])
-        self.keys = key_frames(shot, look, self.encoding)
+        self.journey = Journey(key_frames(shot, look, self.encoding), self._motion)
+        self._todo: set[int] = set()
+        self._frame: Frame | None = None
         self._last: tuple[Frame, Tensor] | None = None
+        self._reader = ThreadPoolExecutor(1)
+        self._ahead: tuple[int, Future[Frame]] | None = None
 
     def path(self, number: int) -> Path:
         return self.out / self.shot.path(number).name
 
-    def style(self, stop: Stop) -> Path:
-        """Paint the frame of ``stop`` and write it."""
-        frame, _ = guides.read(self.shot, stop.number, self.view, self.encoding)
+    def run(self, shot: Shot, numbers: list[int], job: Job) -> Iterator[Path]:
+        """Style the frames ``numbers`` of ``shot``, which may have grown since the last run; yields their files."""
+        self.shot, self._todo = shot, set(numbers)
+        with ThreadPoolExecutor(1) as writer:
+            writing: Future[Path] | None = None
+            for stop in self.journey.through(shot, numbers, job):
+                path, rgba = self._style(stop)
+                if writing:
+                    yield writing.result()
+                job.check()
+                writing = writer.submit(_written, path, rgba)
+            if writing:
+                yield writing.result()
+
+    def _style(self, stop: Stop) -> tuple[Path, NDArray[np.float16]]:
+        frame = self._read(stop.number)
         picture = paint(
             self.network,
             frame.guides,
@@ -75,12 +98,11 @@ class Styler:
             self._history(stop, frame),
             self.tile,
         )
-        path = self.path(stop.number)
-        linear = self.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
+        linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
-        pictures.write_exr(path, np.concatenate([linear * alpha, alpha], 2))
-        self._last = frame, self._written(path)
-        return path
+        rgba = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
+        self._last = frame, self._display(rgba.astype(np.float32))
+        return self.path(stop.number), rgba
 
     def _history(self, stop: Stop, frame: Frame) -> Tensor:
         history = torch.zeros(4, frame.height, frame.width)
@@ -91,21 +113,58 @@ class Styler:
 
     def _neighbour(self, stop: Stop) -> tuple[Frame, Tensor] | None:
         """The last output, on the side that the journey comes from: kept from just now, or read from its file."""
-        if stop.neighbour is None or stop.neighbour not in self.shot.frames:
-            return None
         if self._last and self._last[0].number == stop.neighbour:
             return self._last
+        if stop.neighbour not in self.shot.frames:
+            return None
         path = self.path(stop.neighbour)
         if not pictures.is_whole(path):
             return None
-        return guides.read(self.shot, stop.neighbour, self.view, self.encoding)[0], self._written(path)
+        frame = guides.read(self.shot, stop.neighbour, self.shot.view, self.encoding)[0]
+        return frame, self._display(pictures.read_exr(path))
 
-    def _written(self, path: Path) -> Tensor:
-        """The display colours of a frame as its file has them: so a run that went on equals one that never stopped."""
-        rgba = pictures.read_exr(path)
-        return guides.planes(
-            self.view.to_display(np.ascontiguousarray(rgba[..., :3] / np.maximum(rgba[..., 3:], 1e-4)))
-        )
+    def _display(self, rgba: NDArray[np.float32]) -> Tensor:
+        """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
+        colour = rgba[..., :3]
+        if rgba[..., 3].min() < 1:
+            colour = colour / np.maximum(rgba[..., 3:], 1e-4)
+        return guides.planes(self.shot.view.to_display(np.ascontiguousarray(colour)))
+
+    def _motion(self, number: int) -> Motion:
+        """What the journey needs of a frame; of a frame that will be styled, all is read at once."""
+        return self._read(number).motion if number in self._todo else guides.read_motion(self.shot, number)
+
+    def _read(self, number: int) -> Frame:
+        if self._frame is None or self._frame.number != number:
+            direction = 1 if self._frame is None or number > self._frame.number else -1
+            ahead, self._ahead = self._ahead, None
+            self._frame = ahead[1].result() if ahead and ahead[0] == number else self._load(number)
+            following = number + direction
+            if following in self._todo and self._frame.height * self._frame.width <= READ_AHEAD:
+                self._ahead = following, self._reader.submit(self._load, following)
+        return self._frame
+
+    def _load(self, number: int) -> Frame:
+        return guides.read(self.shot, number, self.shot.view, self.encoding)[0]
+
+
+def _written(path: Path, rgba: NDArray[np.float16]) -> Path:
+    pictures.write_exr(path, rgba.astype(np.float32))
+    return path
+
+
+_recent: tuple[tuple[object, ...], Styler] | None = None
+
+
+def _styler(shot: Shot, look: Path, out: Path, tile: int | None) -> Styler:
+    """A styler; the last one again if nothing has changed: while Blender renders, frames come one by one."""
+    global _recent
+    if not look.is_file():
+        LookFile.open(look)
+    key = (shot.folder, look, look.stat().st_mtime_ns, out, tile, shot.view, shot.width, shot.height)
+    if _recent is None or _recent[0] != key:
+        _recent = key, Styler(shot, look, out, tile)
+    return _recent[1]
 
 
 def apply_shot(
@@ -122,23 +181,20 @@ def apply_shot(
     Frames that are there and whole are not made again, unless they are older than the look or their render.
     """
     wanted = shot.select(*frames) if frames else shot.frames
-    styler = Styler(shot, look, out, tile)
+    styler = _styler(shot, look, out, tile)
     todo = [number for number in wanted if not _is_current(styler.path(number), look, shot.path(number))]
     written: list[Path] = []
     started = time.monotonic()
-    for stop in Journey(shot, styler.keys).through(wanted, job):
-        job.check()
-        if stop.number in todo:
-            written.append(styler.style(stop))
-            rate = len(written) / (time.monotonic() - started)
-            job.progress(
-                len(written) / len(todo),
-                f"Frame {stop.number}",
-                frame=stop.number,
-                path=str(written[-1]),
-                rate=rate,
-                remaining=(len(todo) - len(written)) / rate,
-            )
+    for path in styler.run(shot, todo, job):
+        written.append(path)
+        rate = len(written) / (time.monotonic() - started)
+        job.progress(
+            len(written) / len(todo),
+            f"Styled {path.name}",
+            path=str(path),
+            rate=rate,
+            remaining=(len(todo) - len(written)) / rate,
+        )
     seconds = time.monotonic() - started
     return {
         "written": [str(path) for path in sorted(written)],
@@ -155,7 +211,7 @@ def _is_current(path: Path, *sources: Path) -> bool:
     return all(source.stat().st_mtime_ns <= made for source in sources) and pictures.is_whole(path)
 
 
-def _check(shot: Shot, look: LookFile) -> None:
+def _check(look: LookFile) -> None:
     if look.card["family"] != "shot":
         raise LookMismatchError(
             "This look was trained on images, by colour alone: it has never seen passes.",

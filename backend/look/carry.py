@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..motion import RestPose, Track, agreement, warp
 from ..shot import Shot
-from . import guides
 from .guides import Frame, Motion
 
 TRUST = 0.08  # display units: a pixel whose light changed by this much is hardly the same pixel to a painter
@@ -79,22 +78,19 @@ def filled(history: Tensor, fallback: Tensor) -> Tensor:
 
 
 class Walk:
-    """A walk from a key frame along the shot, one neighbouring frame after the other. Reads only what motion needs.
+    """A walk from a key frame along the shot, one neighbouring frame after the other.
 
     ``number``: where it stands. ``track``: from there to the frame it started from. ``rest``: the rest pose there.
     """
 
-    def __init__(self, shot: Shot, start: int, rest: RestPose | None = None) -> None:
+    def __init__(self, start: int, motion: Motion, rest: RestPose | None = None) -> None:
         """From frame ``start``; ``rest`` is its rest pose if another walk led here."""
-        self.shot = shot
-        self.number = start
-        self.motion = guides.read_motion(shot, start)
-        self.rest = rest or RestPose(self.motion.position, self.motion.objects)
-        self.track = Track.identity(*self.motion.position.shape[:2])
+        self.number, self.motion = start, motion
+        self.rest = rest or RestPose(motion.position, motion.objects)
+        self.track = Track.identity(*motion.position.shape[:2])
 
-    def step(self, number: int, motion: Motion | None = None) -> None:
-        """Go on to the neighbouring frame ``number``; its passes are read unless they are given as ``motion``."""
-        motion = motion or guides.read_motion(self.shot, number)
+    def step(self, number: int, motion: Motion) -> None:
+        """Go on to the neighbouring frame ``number``."""
         there, back = flows(self.number, self.motion.vector, number, motion.vector)
         valid = agreement(there, back)
         self.rest = self.rest.step(motion.position, motion.objects, there, valid)

@@ -99,11 +99,11 @@ def _rest_poses(shot: Shot, start: int, wanted: list[int], job: Job) -> dict[int
     """Rest poses, as of frame ``start``, of the ``wanted`` frames that an unbroken row of frames leads to."""
     rests = {}
     for end in (wanted[0], wanted[-1]):
-        walk = Walk(shot, start)
+        walk = Walk(start, guides.read_motion(shot, start))
         rests[start] = walk.rest
         for number in towards(shot, start, end):
             job.check()
-            walk.step(number)
+            walk.step(number, guides.read_motion(shot, number))
             if number in wanted:
                 rests[number] = walk.rest
     return rests
@@ -114,10 +114,10 @@ def _carry(shot: Shot, key: KeyFrame, frames: Mapping[int, Frame], targets: list
     carried = {}
     for side in (min, max):
         end = side([key.number, *targets])
-        walk = Walk(shot, key.number)
+        walk = Walk(key.number, guides.read_motion(shot, key.number))
         for number in towards(shot, key.number, end):
             job.check()
-            walk.step(number)
+            walk.step(number, guides.read_motion(shot, number))
             if number in targets:
                 carried[number] = key.carried(walk.track, frames[number])
     for number in targets:  # a gap in the shot lies between: nothing is carried there, but its passes still teach

@@ -1,9 +1,12 @@
 """The order of frames: outward from the painted ones, so that what was painted flows to where it was not."""
 
+import shutil
 import tempfile
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +19,9 @@ from ..shot import Shot
 from . import guides
 from .carry import KeyFrame, Walk, towards
 from .file import LookFile
-from .guides import Encoding
+from .guides import Encoding, Motion
+
+MotionOf: TypeAlias = Callable[[int], Motion]
 
 SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is the one that was painted on
 
@@ -29,88 +34,119 @@ class Stop:
     """
 
     number: int
-    neighbour: int | None
+    neighbour: int
     rest: RestPose
     tracks: list[tuple[float, KeyFrame, Track]]
 
 
-class Journey:
-    """All frames of a shot, from the first key frame forward and then backward."""
+class Leg:
+    """One way through the shot, frame by frame from ``start``, in a direction of +1 or -1."""
 
-    def __init__(self, shot: Shot, keys: list[KeyFrame]) -> None:
-        self.shot = shot
-        self.keys = {key.number: key for key in keys}
+    def __init__(self, start: int, direction: int, keys: dict[int, KeyFrame], motion: MotionOf) -> None:
+        self.start, self.direction = start, direction
+        self._keys, self._motion = keys, motion
+        self._walk = Walk(start, motion(start))
+        self._key: KeyFrame | None = None
+        self._coming: KeyFrame | None = None
+        self._scratch: Path | None = None
+        self._arrive()
 
-    def through(self, wanted: list[int], job: Job) -> Iterator[Stop]:
-        """Stops at every ``wanted`` frame; the frames between are walked through without a stop."""
-        left = set(wanted)
-        for start, end in self._legs(wanted):
-            if not left:
-                return
-            for stop in self._walk(start, end, job):
-                if stop.number in left:
-                    left.discard(stop.number)
-                    yield stop
-        # Frames that no row of frames joins to a painted one: in the order of time.
-        while left:
-            start = min(left)
-            for stop in self._walk(start, max(left), job):
-                left.discard(stop.number)
-                yield stop
+    @property
+    def number(self) -> int:
+        return self._walk.number
 
-    def _legs(self, wanted: list[int]) -> list[tuple[int, int]]:
-        if not self.keys:
-            return []
-        first = min(self.keys)
-        return [(first, max(first, *wanted)), (first, min(first, *wanted))]
+    def step(self) -> None:
+        """Go on to the next frame."""
+        number = self.number + self.direction
+        self._walk.step(number, self._motion(number))
+        self._arrive()
 
-    def _walk(self, start: int, end: int, job: Job) -> Iterator[Stop]:
-        walk = Walk(self.shot, start)
-        key = self.keys.get(start)
-        neighbour = start - 1 if end >= start else start + 1
-        with tempfile.TemporaryDirectory(prefix="paintover-") as scratch:
-            coming = self._coming(start, end, Path(scratch), job)
-            for number in [start, *towards(self.shot, start, end)]:
-                job.check()
-                if number != start:
-                    walk.step(number)
-                    neighbour = number - 1 if end >= start else number + 1
-                if number in self.keys and number != start:
-                    walk.restart()
-                    key = self.keys[number]
-                    coming = self._coming(number, end, Path(scratch), job)
-                tracks = [(1.0, key, walk.track)] if key else []
-                if key and coming:
-                    share = (number - key.number) / (coming.number - key.number)
-                    tracks = [(1 - share, key, walk.track), (share, coming, _kept(Path(scratch), number))]
-                yield Stop(number, neighbour, walk.rest, tracks)
+    def _arrive(self) -> None:
+        if self.number in self._keys:
+            self._key = self._keys[self.number]
+            self._walk.restart()
+            self._coming = None
 
-    def _coming(self, start: int, end: int, scratch: Path, job: Job) -> KeyFrame | None:
-        """The key frame after ``start`` on the way to ``end``, its tracks back to here kept in ``scratch``.
+    def stop(self) -> Stop:
+        tracks = [(1.0, self._key, self._walk.track)] if self._key else []
+        if self._key and self._coming:
+            share = (self.number - self._key.number) / (self._coming.number - self._key.number)
+            tracks = [(1 - share, self._key, self._walk.track), (share, self._coming, self._kept(self.number))]
+        return Stop(self.number, self.number - self.direction, self._walk.rest, tracks)
 
-        They lie on disk, since the frames between two key frames may be many.
+    def look_ahead(self, shot: Shot, job: Job) -> None:
+        """At a key frame: walk back to here from the next one, so that the two paintings can cross-fade between.
+
+        The tracks wait on disk, since the frames between two key frames may be many.
         """
-        ahead = [number for number in self.keys if start < number]
-        if end <= start or not ahead:
-            return None
-        key = self.keys[min(ahead)]
-        back = towards(self.shot, key.number, start)
-        if start not in back:
-            return None
-        walk = Walk(self.shot, key.number)
+        ahead = [number for number in self._keys if number > self.number]
+        if self.direction < 0 or not ahead or self.number not in self._keys:
+            return
+        coming = self._keys[min(ahead)]
+        back = towards(shot, coming.number, self.number)
+        if not back or back[-1] != self.number:
+            return
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="paintover-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        walk = Walk(coming.number, self._motion(coming.number))
         for number in back:
             job.check()
-            walk.step(number)
-            np.savez(scratch / f"{number}.npz", flow=walk.track.flow.numpy(), valid=walk.track.valid.numpy() > 0)
-        return key
+            walk.step(number, self._motion(number))
+            track = walk.track
+            np.savez(self._scratch / f"{number}.npz", flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
+        self._coming = coming
+
+    def _kept(self, number: int) -> Track:
+        assert self._scratch is not None
+        with np.load(self._scratch / f"{number}.npz") as kept:
+            return Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
 
 
-def _kept(scratch: Path, number: int) -> Track:
-    path = scratch / f"{number}.npz"
-    with np.load(path) as kept:
-        track = Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
-    path.unlink()
-    return track
+class Journey:
+    """All frames of a shot, from the first key frame forward and then backward. May be asked again for more frames."""
+
+    def __init__(self, keys: list[KeyFrame], motion: MotionOf) -> None:
+        """``motion(number)`` reads what motion needs of a frame; it may read more on the way."""
+        self.keys = {key.number: key for key in keys}
+        self._motion = motion
+        self._leg: Leg | None = None
+
+    def through(self, shot: Shot, wanted: list[int], job: Job) -> Iterator[Stop]:
+        """Stops at every one of the ``wanted`` frames; the frames between are walked through without a stop."""
+        left = set(wanted)
+        while left:
+            start, direction = self._departure(shot, left)
+            leg = self._leg
+            beyond = leg is not None and all((number - leg.number) * direction > 0 for number in left)
+            if leg is None or (leg.start, leg.direction) != (start, direction) or not beyond:
+                leg = self._leg = Leg(start, direction, self.keys, self._motion)
+                leg.look_ahead(shot, job)
+                if start in left:
+                    left.discard(start)
+                    yield leg.stop()
+            end = max(left, default=start) if direction > 0 else min(left, default=start)
+            for number in towards(shot, leg.number, end):
+                job.check()
+                leg.step()
+                leg.look_ahead(shot, job)
+                if number in left:
+                    left.discard(number)
+                    yield leg.stop()
+
+    def _departure(self, shot: Shot, left: set[int]) -> tuple[int, int]:
+        """Where to start from and in which direction, to come to frames that are ``left``.
+
+        From the first key frame, if a row of frames leads from there; otherwise in the order of time.
+        """
+        if self.keys:
+            key = min(self.keys)
+            after, before = [n for n in left if n >= key], [n for n in left if n < key]
+            if after and (min(after) == key or min(after) in towards(shot, key, min(after))):
+                return key, 1
+            if before and max(before) in towards(shot, key, max(before)):
+                return key, -1
+        return min(left), 1
 
 
 def key_frames(shot: Shot, look: LookFile, encoding: Encoding) -> list[KeyFrame]:

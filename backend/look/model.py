@@ -16,6 +16,7 @@ from ..learning.losses import feature_matching, gradient_penalty, masked_l1, rel
 from .generator import CELL, HISTORY, Config, LookGenerator
 
 PATCH = 128
+RATE, JUDGE_RATE = 3e-3, 1e-3  # of Adam, at the start: they fall along a cosine
 PAINTED, OTHERS = 3, 3  # patches of each kind in a batch
 
 
@@ -88,9 +89,8 @@ class LookModel:
         self.generator = channels_last(LookGenerator(config))
         self.discriminator = channels_last(PatchDiscriminator())
         self.average = Average(self.generator, 0.995)
-        self.rate = 2e-3
-        self.optimiser = torch.optim.Adam(self.generator.parameters(), self.rate, (0.9, 0.99))
-        self.judge_optimiser = torch.optim.Adam(self.discriminator.parameters(), self.rate, (0.0, 0.99))
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), RATE, (0.9, 0.99))
+        self.judge_optimiser = torch.optim.Adam(self.discriminator.parameters(), JUDGE_RATE, (0.0, 0.99))
         self.guides = config.guides
         self.steps = 0
         self.painted = [example.stacked() for example in examples if example.painted]
@@ -137,10 +137,10 @@ class LookModel:
 
     def _schedule(self, progress: float) -> None:
         warm = min(1.0, (self.steps + 1) / 20)
-        rate = self.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for optimiser in (self.optimiser, self.judge_optimiser):
+        share = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for optimiser, rate in ((self.optimiser, RATE), (self.judge_optimiser, JUDGE_RATE)):
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * share
 
     def _judge(self, real: Tensor, fake: Tensor) -> float:
         lazy = self.steps % self.weights.lazy == 0
