@@ -106,6 +106,8 @@ def test_final_frames(blender, tmp_path):
     def final(name, frame=2):
         return read(tmp_path / name / f"{frame:04d}.exr")
 
+    written = {name: sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("full", "half")}
+    assert written == {"full": [f"{frame:04d}.exr" for frame in range(1, 7)], "half": ["0002.exr"]}
     for frame in (2, 3, 5):
         np.testing.assert_allclose(final("full", frame), styled[frame], atol=1e-5, err_msg=f"frame {frame}")
     for frame in (1, 4, 6):  # before, missing on disk, after
@@ -254,3 +256,64 @@ def test_in_and_out_without_a_trace(blender, tmp_path):
     fed = {link[2] for link in once[1] if link[0] == "Paintover"}
     assert len(fed) == 2 and "Viewer" in fed
     assert {link[2] for link in result["inspect"][1][1] if link[0] == "Paintover"} == fed - {"Viewer"}
+
+
+def refuse(folder):
+    """Final frames that the shot cannot give."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, final, paths, rendering
+    from paintover.backend import errors
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.render.filepath = folder + "/own_"
+    places = paths.places(scene)
+    rendering.render_range(scene, 1, 2)
+    tree = compat.use_compositor_tree(scene)
+    tree.nodes.clear()
+    compat.output_sockets(tree)
+    layers, output = tree.nodes.new("CompositorNodeRLayers"), compat.new_output(tree)
+    layer = scene.view_layers[0]
+    layer.use_pass_mist = True
+    tree.links.new(layers.outputs["Mist"], output.inputs[0])
+
+    def state():
+        data = bpy.data
+        return [len(data.scenes), len(data.node_groups), len(data.images), len(tree.links), layers.name in tree.nodes]
+
+    def refused(first, last):
+        before = state()
+        try:
+            final.render_final(scene, places.passes, places.name, first, last)
+        except errors.PaintoverError as error:
+            return [error.code, error.message, error.remedy, state() == before]
+        return None
+
+    out = {"no such frame": refused(1, 3), "turned round": refused(2, 1), "no such pass": refused(1, 2)}
+    tree.links.new(layers.outputs["Image"], output.inputs[0])
+    scene.camera = None  # nothing is rendered, so nobody needs it
+    out["well"] = refused(1, 2)
+    out["written"] = sorted(path.name for path in Path(folder).glob("own_*"))
+    layer.name = "Other"
+    out["no such layer"] = refused(1, 2)
+    return out
+
+
+def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
+    out = blender(refuse, tmp_path)
+    assert out.pop("well") is None
+    assert out.pop("written") == ["own_0001.png", "own_0002.png"]
+    codes = {case: answer[0] for case, answer in out.items()}
+    assert codes == {
+        "no such frame": "frame-range",
+        "turned round": "frame-range",
+        "no such pass": "shot",
+        "no such layer": "shot",
+    }
+    assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out
+    assert "Mist" in out["no such pass"][1] and "Other" in out["no such layer"][1]
