@@ -93,6 +93,17 @@ def render_every_way(folder):
     bpy.ops.render.render(animation=True)
     out["after the animation"] = shot()
 
+    if bpy.app.version >= (5, 0, 0):
+        images.media_type = "VIDEO"
+    images.file_format = "FFMPEG"
+    scene.render.filepath, scene.frame_start, scene.frame_end = folder + "/movie", 40, 44
+    before = settings()
+    bpy.ops.render.render(animation=True)
+    movies = [bpy.data.movieclips.load(str(path)) for path in places.folder.parents[1].glob("movie*")]
+    out["movie"] = [movie.frame_duration for movie in movies]
+    out["after the movie"] = [name for name in shot() if name.startswith("Scene_004")]
+    out["changed"] += [f"movie {name}" for name, value in settings().items() if before[name] != value]
+
     out["written"] = [path.name for path in rendering.render_range(scene, 5, 6)]
     out["stopped"] = [path.name for path in rendering.render_range(scene, 7, 9, lambda done, total: done < 2)]
 
@@ -112,10 +123,14 @@ def test_every_render_is_kept(blender, tmp_path):
     assert out["changed"] == []
     assert out["after stills"] == ["Scene_0001.exr", *(f"Scene_{n:04d}.exr" for n in range(11, 16)), "shot.json"]
     assert out["after the animation"][1] == "Scene_0002.exr"
+    assert out["after the movie"] == [f"Scene_{frame:04d}.exr" for frame in range(40, 45)]
+    assert out["movie"] == [5], "the artist's movie is whole"
     assert out["written"] == ["Scene_0005.exr", "Scene_0006.exr"]
     assert out["stopped"] == ["Scene_0007.exr", "Scene_0008.exr"]
     assert not out["suspended"]
-    assert out["heard"] == [["Scene", frame, True] for frame in (1, 11, 12, 13, 14, 15, 1, 2, 5, 6, 7, 8)]
+    assert out["heard"] == [
+        ["Scene", frame, True] for frame in (1, 11, 12, 13, 14, 15, 1, 2, *range(40, 45), 5, 6, 7, 8)
+    ]
     # Render Passes and stills leave nothing of the artist's own behind: only the animation wrote.
     assert sorted(path.name for path in tmp_path.glob("artist_*")) == ["artist_0001.png", "artist_0002.png"]
 
