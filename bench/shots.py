@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from backend import images
@@ -82,9 +83,9 @@ def load(name: str) -> BenchShot:
 
 def rest_coordinates(path: Path) -> NDArray[np.float32]:
     """The HxWx3 rest coordinates that ``bench.scenes`` put into a ground frame."""
-    with images.opened(path) as source:
-        names = list(source.spec().channelnames)
-        first = names.index("ViewLayer.rest.R")
-        pixels = images.read_channels(source, path, 0, first, first + 4)
-    order = [names[first : first + 4].index(f"ViewLayer.rest.{channel}") for channel in "RGB"]
-    return np.ascontiguousarray(pixels[..., order], np.float32)
+    source = oiio.ImageInput.open(str(path))
+    names = list(source.spec().channelnames)
+    first = names.index("ViewLayer.rest.R" if "ViewLayer.rest.R" in names else "RenderLayer.rest.R")
+    pixels = source.read_image(0, 0, first, first + 3, oiio.FLOAT)
+    source.close()
+    return np.ascontiguousarray(pixels)

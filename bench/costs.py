@@ -1,0 +1,185 @@
+"""What looks cost: time beside OpenImageDenoise, memory, growth over a long shot, and the add-on's start.
+
+The frames are real frames of a bench shot, enlarged or reduced by whole numbers: no cost depends on what they show.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+
+from backend import images, service
+from backend.job import Job
+from backend.shot import Shot
+
+from . import shots
+
+FOLDER = shots.CACHE / "costs"
+SOURCE = "gallery"
+FULL_HD, FOUR_K = 3, 6  # times 640x360
+STEPS = 20  # a look's speed does not depend on how long it was trained
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Every cost; ``quick`` takes fewer frames."""
+    return {
+        "apply_1080p": apply_beside_denoiser(frames=2 if quick else 6),
+        "memory_4k": peak_of_a_4k_frame(),
+        "growth": growth_over_a_long_shot(frames=60 if quick else 500),
+        "addon": addon_start(),
+    }
+
+
+def apply_beside_denoiser(frames: int) -> dict[str, Any]:
+    """Seconds per 1080p frame, EXR to EXR, ours and OpenImageDenoise's (colour, albedo, normal; high quality).
+
+    Both are warm and take turns, the median counts.
+    """
+    import pyoidn
+
+    shot, look = prepared("1080p", FULL_HD, 1, frames + 1)
+    ours, theirs = [], []
+    out = FOLDER / "1080p" / "out"
+    for frame in shot.frames:
+        started = time.perf_counter()
+        request = {"shot": str(shot.folder), "look": str(look), "out": str(out), "frames": [frame, frame]}
+        service.call(service.VERBS, "look.apply", request, Job())
+        done = time.perf_counter()
+        passes = shot.read(frame, ["beauty", "albedo", "normal"])
+        colour = np.ascontiguousarray(passes["beauty"][..., :3])
+        clean = pyoidn.denoise(colour, passes["albedo"], passes["normal"], hdr=True)
+        rgba = np.concatenate([clean, passes["beauty"][..., 3:]], -1)
+        images.write_exr(out / f"denoised_{frame:04d}.exr", rgba)
+        ours.append(done - started)
+        theirs.append(time.perf_counter() - done)
+    mine, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
+    return {"seconds": mine, "openimagedenoise_seconds": other, "times_faster": other / mine, "frames": len(ours) - 1}
+
+
+def peak_of_a_4k_frame() -> dict[str, Any]:
+    """Peak resident memory of a process that styles one 3840x2160 frame, in GB (10^9 bytes)."""
+    shot, look = prepared("4k", FOUR_K, 1, 1)
+    child = start_apply(shot, look, "4k")
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    checked(child, "4k")
+    return {"peak_gb": peak_bytes(usage) / 1e9, "size": [shot.width, shot.height]}
+
+
+def growth_over_a_long_shot(frames: int) -> dict[str, Any]:
+    """How much the process grows from a tenth of a long run to its end, in per cent of its resident memory."""
+    shot, look = prepared("long", 1, 4, frames)
+    child = start_apply(shot, look, "long")
+    samples: list[tuple[int, int]] = []
+    out = FOLDER / "long" / "out"
+
+    def watch() -> None:
+        while child.poll() is None:
+            try:
+                pages = int(Path(f"/proc/{child.pid}/statm").read_text(encoding="ascii").split()[1])
+            except (OSError, IndexError):
+                return  # it has just ended
+            samples.append((len(list(out.glob("*.exr"))), pages * resource.getpagesize()))
+            time.sleep(0.25)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    child.wait()
+    watcher.join()
+    checked(child, "long")
+    early = [size for done, size in samples if 0.1 * frames <= done < 0.2 * frames]
+    late = [size for done, size in samples if done >= 0.9 * frames]
+    begin, end = statistics.median(early), statistics.median(late)
+    return {"frames": frames, "begin_mb": begin / 1e6, "end_mb": end / 1e6, "growth_percent": 100 * (end / begin - 1)}
+
+
+def addon_start() -> dict[str, Any]:
+    """Milliseconds to import and register the add-on in a fresh Blender (bpy), and whether that loaded torch."""
+    program = (
+        "import bpy, json, sys, time\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "started = time.perf_counter()\n"
+        "import addon\n"
+        "imported = time.perf_counter()\n"
+        "addon.register()\n"
+        "done = time.perf_counter()\n"
+        "print(json.dumps({'import_ms': 1000 * (imported - started), 'register_ms': 1000 * (done - imported),"
+        " 'torch_loaded': 'torch' in sys.modules}))\n"
+    )
+    runs = []
+    for _ in range(3):
+        ran = subprocess.run(
+            [sys.executable, "-c", program, str(shots.ROOT)], capture_output=True, text=True, check=True, cwd=FOLDER
+        )
+        runs.append(json.loads(ran.stdout.strip().splitlines()[-1]))
+    return min(runs, key=lambda run: float(run["import_ms"]) + float(run["register_ms"]))
+
+
+def prepared(name: str, larger: int, smaller: int, frames: int) -> tuple[Shot, Path]:
+    """A shot of so many frames, ``larger / smaller`` times 640x360, and a look that was learned on it."""
+    bench = shots.load(SOURCE)
+    folder = FOLDER / name
+    if not (folder / "shot" / "shot.json").exists():
+        (folder / "shot").mkdir(parents=True, exist_ok=True)
+        first = bench.shot.path(bench.shot.frames[0])
+        resized = folder / "shot" / f"{SOURCE}_0001.exr"
+        resize(first, resized, larger, smaller)
+        (folder / "shot" / "shot.json").write_bytes((bench.shot.folder / "shot.json").read_bytes())
+    for frame in range(2, frames + 1):
+        path = folder / "shot" / f"{SOURCE}_{frame:04d}.exr"
+        if not path.exists():
+            os.link(folder / "shot" / f"{SOURCE}_0001.exr", path)
+    for left in (folder / "out").glob("*.exr"):
+        left.unlink()
+    painting = folder / "painting.png"
+    truth = bench.truth("watercolour", bench.shot.frames[0])
+    images.write_png(painting, np.ascontiguousarray(scaled(truth, larger, smaller)))
+    look = folder / "bench.look"
+    request = {"shot": str(folder / "shot"), "paint": {"1": str(painting)}, "out": str(look), "steps": STEPS, "seed": 0}
+    service.call(service.VERBS, "look.train", request, Job())
+    return Shot.open(folder / "shot"), look
+
+
+def scaled(image: np.ndarray, larger: int, smaller: int) -> np.ndarray:
+    return image[::smaller, ::smaller].repeat(larger, 0).repeat(larger, 1)
+
+
+def resize(source: Path, target: Path, larger: int, smaller: int) -> None:
+    """An EXR with all its channels at another size; motion vectors are scaled along."""
+    reader = oiio.ImageInput.open(str(source))
+    spec = reader.spec()
+    pixels = scaled(reader.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT), larger, smaller)
+    moving = [index for index, name in enumerate(spec.channelnames) if ".Vector." in name]
+    pixels[..., moving] *= larger / smaller
+    made = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], spec.nchannels, oiio.FLOAT)
+    made.channelnames, made.channelformats = spec.channelnames, spec.channelformats
+    made.attribute("compression", "zip")
+    writer = oiio.ImageOutput.create(str(target))
+    if not (writer.open(str(target), made) and writer.write_image(np.ascontiguousarray(pixels)) and writer.close()):
+        raise OSError(writer.geterror())
+
+
+def start_apply(shot: Shot, look: Path, name: str) -> subprocess.Popen[bytes]:
+    """``look apply`` in a process of its own; what it says goes to a log beside the shot."""
+    words = ["look", "apply", str(shot.folder), "--look", str(look), "--out", str(FOLDER / name / "out")]
+    with open(FOLDER / name / "log", "wb") as log:
+        return subprocess.Popen([sys.executable, "-m", "backend", *words], cwd=shots.ROOT, stdout=log, stderr=log)
+
+
+def checked(child: subprocess.Popen[bytes], name: str) -> None:
+    if child.returncode:
+        raise RuntimeError(f"look apply failed: see {FOLDER / name / 'log'}")
+
+
+def peak_bytes(usage: Any) -> int:
+    """Linux counts in kibibytes, macOS in bytes."""
+    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
