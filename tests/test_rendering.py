@@ -1,5 +1,13 @@
 """Render Passes in a window: Blender goes on meanwhile, and all is as before afterwards."""
 
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
 
 def render_in_window(folder):
     """A range to its end, one that is stopped, one whose second frame cannot be kept."""
@@ -56,3 +64,65 @@ def test_a_range_in_a_window(blender, display, tmp_path):
     assert code == "output" and restored and 1 <= len(written) < 3
     assert not list(tmp_path.glob("artist_*"))
     assert not list((tmp_path / "paintover" / "Scene" / "moved").glob(".*"))
+
+
+def render_for_long(folder):
+    """A render that nobody waits for; the file ``rendering`` says when it is under way."""
+    import time
+    from pathlib import Path
+
+    import bpy
+    from paintover import paths, rendering
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.use_adaptive_sampling = 65536, False, False
+    heard = []
+    for name in ("render_post", "render_cancel", "render_complete"):
+        getattr(bpy.app.handlers, name).append(lambda *_, name=name: heard.append(name))
+    run = rendering.RangeRender(scene, 1, 3)
+    run.start()
+    yield 1
+    Path(folder, "rendering").touch()
+    end = time.monotonic() + 120
+    while not run.done and time.monotonic() < end:
+        yield 0.1
+    left = sorted(path.name for path in paths.places(scene).passes.iterdir())
+    return [run.error.code, run.paths, heard, left, scene.render.use_compositing]
+
+
+def press_escape(display, flag, stop):
+    """Press Esc in Blender's window once ``flag`` is there, again and again until ``stop``."""
+    environment = os.environ | {"DISPLAY": display}
+    while not stop.is_set():
+        if flag.exists():
+            found = subprocess.run(
+                ["xdotool", "search", "--class", "blender"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            for window in found.stdout.split():
+                subprocess.run(["xdotool", "windowfocus", window, "key", "Escape"], env=environment, check=False)
+        time.sleep(0.5)
+
+
+def test_esc_keeps_no_torn_frame(blender, display, tmp_path):
+    if shutil.which("xdotool") is None:
+        pytest.skip("no xdotool: install it (apt install xdotool) to test the keyboard")
+    blender.use_window(display)
+    stop = threading.Event()
+    presser = threading.Thread(target=press_escape, args=(display, tmp_path / "rendering", stop))
+    presser.start()
+    try:
+        code, written, heard, left, compositing = blender(render_for_long, tmp_path)
+    finally:
+        stop.set()
+        presser.join()
+    assert code == "cancelled"
+    assert heard == ["render_post", "render_cancel"], "Blender says post for a still that was broken off"
+    assert written == [] and left == ["shot.json"]
+    assert compositing
