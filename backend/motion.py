@@ -17,7 +17,7 @@ from torch import Tensor
 FORWARD_BACKWARD_TOLERANCE = (
     0.75  # pixels: vectors are exact but not anti-aliased, so silhouettes are off by half a pixel
 )
-FIT_STRIDE = 3  # every third pixel in each direction is plenty for a fit with twelve unknowns
+SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to
 RIGID_RESIDUAL = 5e-3  # of the object's extent: below this it moved as one piece
 STILL = np.eye(4, 3)
 TRANSLATION = np.array([[0.0], [0.0], [0.0], [1.0]])
@@ -93,30 +93,51 @@ class RestPose:
     def step(self, position: Array, objects: NDArray[np.int64] | None, there: Tensor, valid: Tensor) -> "RestPose":
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
         following = RestPose(position, objects)
-        carried = warp(torch.from_numpy(np.ascontiguousarray(self.rest.transpose(2, 0, 1))), there)
-        source = carried.numpy().transpose(1, 2, 0)
-        before = warp(torch.from_numpy(self.objects[None].astype(np.float64)), there.double(), "nearest")
-        same = (before[0].numpy().astype(np.int64) == following.objects) & (valid[0].numpy() > 0)
+        stride = max(1, round((valid.numel() / SAMPLES) ** 0.5))
+        some = np.s_[::stride, ::stride]
+        names = following.objects[some].ravel()
+        target, before = self._seen_through(there[:, ::stride, ::stride], stride)
+        usable = (valid[0][some].numpy().ravel() > 0) & (before == names)
+        world = position[some].reshape(-1, 3)
 
-        small = np.s_[::FIT_STRIDE, ::FIT_STRIDE]
-        world, target, usable, names = position[small], source[small], same[small], following.objects[small]
-        rest = position.copy()
-        for name in np.unique(names):
-            prior = self.maps.get(int(name), STILL)
-            chosen = usable & (names == name)
-            moved = world[chosen] @ prior[:3] + prior[3]
-            correction, rigid = _rigid_motion(moved, target[chosen])
+        rest = position
+        order = np.argsort(names, kind="stable")
+        for chosen in np.split(order, np.flatnonzero(np.diff(names[order])) + 1):
+            name = int(names[chosen[0]])
+            prior = self.maps.get(name, STILL)
+            pairs = chosen[usable[chosen]]
+            correction, rigid = _rigid_motion(world[pairs] @ prior[:3] + prior[3], target[pairs])
             fit = prior @ correction[:3] + TRANSLATION * correction[3]
-            following.maps[int(name)] = fit
-            if np.allclose(fit, STILL, atol=1e-9):
+            following.maps[name] = fit
+            if np.allclose(fit, STILL, atol=1e-9) and rigid:
                 continue
+            rest = position.copy() if rest is position else rest
             here = following.objects == name
             rest[here] = position[here] @ fit[:3] + fit[3]
             if not rigid:
-                deforming = here & same
-                rest[deforming] = source[deforming]
-        following.rest = rest.astype(np.float32)
+                self._carry(following.objects, here, there, valid, rest)
+        following.rest = rest.astype(np.float32, copy=False)
         return following
+
+    def _seen_through(self, there: Tensor, stride: int) -> tuple[Array, NDArray[np.int64]]:
+        """Rest coordinates (N, 3) and names (N) at the ends of a flow that was thinned by ``stride``."""
+        height, width = self.objects.shape
+        column = there[0].numpy() + np.arange(0, width, stride)
+        row = there[1].numpy() + np.arange(0, height, stride)[:, None]
+        ends = torch.from_numpy(np.stack([column / max(width - 1, 1), row / max(height - 1, 1)], -1) * 2 - 1)
+        image = torch.from_numpy(self.rest).permute(2, 0, 1)[None]
+        found = F.grid_sample(image, ends.to(image.dtype)[None], padding_mode="border", align_corners=True)[0]
+        rows = row.round().astype(np.int64).clip(0, height - 1)
+        columns = column.round().astype(np.int64).clip(0, width - 1)
+        return found.permute(1, 2, 0).reshape(-1, 3).numpy(), self.objects[rows, columns].ravel()
+
+    def _carry(
+        self, objects: NDArray[np.int64], here: NDArray[np.bool_], there: Tensor, valid: Tensor, rest: Array
+    ) -> None:
+        """Write this pose's coordinates, as they are carried, into ``rest`` where a deforming object is ``here``."""
+        coordinates, before = self._seen_through(there, 1)
+        same = here & (before.reshape(here.shape) == objects) & (valid[0].numpy() > 0)
+        rest[same] = coordinates.reshape(rest.shape)[same]
 
 
 def _rigid_motion(points: Array, target: Array) -> tuple[Array, bool]:

@@ -10,7 +10,7 @@ from ..motion import RestPose, Track, agreement, warp
 from ..shot import Shot
 from .guides import Frame, Motion
 
-TRUST = 0.08  # display units: a pixel whose light changed by this much is hardly the same pixel to a painter
+TRUST = 0.05  # display units: a pixel whose light changed by this much is hardly the same pixel to a painter
 
 
 def trust(before: Tensor, now: Tensor) -> Tensor:

@@ -79,9 +79,16 @@ class LookGenerator(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(config.context) for _ in range(config.blocks)))
         self.near = convolution(config.context, config.width, 1, gain=0.5)
         self.far = convolution(config.context, config.width, 1, gain=0.5)
-        self.enter = convolution(pixel + 2 * config.waves, config.width, 1)
+        self.enter = convolution(pixel, config.width, 1)
+        self.texture = convolution(2 * config.waves, config.width, 1) if config.waves else None
         self.detail = nn.ModuleList(convolution(config.width, config.width) for _ in range(2))
         self.leave = convolution(config.width, 4, gain=0.5)
+        self.tone = nn.Conv2d(config.guides, 3, 1, bias=False)
+        assert self.leave.bias is not None
+        with torch.no_grad():
+            # At first history is kept, and elsewhere the render shows: the first guides are display colours in [-1, 1].
+            self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 2.0]))
+            self.tone.weight.copy_(2.5 * torch.eye(3, config.guides)[:, :, None, None])
 
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
         around = self.surroundings(guides, history)
@@ -98,17 +105,16 @@ class LookGenerator(nn.Module):
 
     def paint(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
         """The detail path, given the context path's result."""
-        pixel = [guides, history]
-        if self.config.waves:
-            pixel.append(self.waves(position))
-        x = self.enter(torch.cat(pixel, 1))
-        x = F.leaky_relu(x + F.interpolate(around, scale_factor=4, mode="bilinear"), SLOPE)
+        x = self.enter(torch.cat([guides, history], 1)) + F.interpolate(around, scale_factor=4, mode="bilinear")
+        if self.texture is not None:
+            x += self.texture(self.waves(position))
+        x = F.leaky_relu(x, SLOPE, inplace=True)
         for layer in self.detail:
-            x = x + F.leaky_relu(layer(x), SLOPE)
-        x = torch.sigmoid(self.leave(x))
+            x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
+        x = self.leave(x)
+        colour = torch.sigmoid(x[:, :3] + self.tone(guides))
         # What the artist painted is best kept as it is: the network only says where not to.
-        keep = history[:, 3:] * torch.sqrt(x[:, 3:])
-        return torch.lerp(x[:, :3], history[:, :3], keep)
+        return torch.lerp(colour, history[:, :3], history[:, 3:] * torch.sigmoid(x[:, 3:]))
 
     def _in_strips(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
         """``paint`` in strips of rows that fit a processor's cache: the same result, several times as fast."""

@@ -17,7 +17,7 @@ from .generator import CELL, HISTORY, Config, LookGenerator
 
 PATCH = 128
 RATE, JUDGE_RATE = 3e-3, 1e-3  # of Adam, at the start: they fall along a cosine
-PAINTED, OTHERS = 3, 3  # patches of each kind in a batch
+PAINTED, OTHERS = 2, 1  # patches of each kind in a batch
 
 
 @dataclass(frozen=True)
