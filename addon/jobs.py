@@ -189,7 +189,7 @@ def facts(report: Report) -> list[str]:
     if report.get("loss") is not None:
         words.append(f"loss {report['loss']:.3f}")
     if report.get("rate") is not None:
-        words.append(f"{report['rate']:.1f} per second")
+        words.append(f"{report['rate']:.2g}/s" if report["rate"] < 10 else f"{report['rate']:.0f}/s")
     if report.get("remaining") is not None:
         words.append(f"{clock(report['remaining'])} left")
     return words

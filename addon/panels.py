@@ -58,11 +58,11 @@ def draw_job(layout: "UILayout", context: "Context") -> None:
     preview = jobs.preview()
     icon = pictures.icon(preview) if preview else 0
     if icon:
-        box.template_icon(icon_value=icon, scale=9.0)
-    row = box.row(align=True)
+        box.template_icon(icon_value=icon, scale=8.0)
+    column = box.column(align=True)
     if running.work.stoppable:
-        row.operator("paintover.stop_job", icon="CHECKMARK")
-    row.operator("paintover.cancel_job", icon="X")
+        column.operator("paintover.stop_job", icon="CHECKMARK")
+    column.operator("paintover.cancel_job", icon="X")
 
 
 class Main(Base):
@@ -122,7 +122,7 @@ class PaintedFrameList(bpy.types.UIList):
         path = painting_file(item)
         line = status.painting(path)
         picture = pictures.icon(path)
-        row = layout.row()
+        row = layout.split(factor=0.3)
         if picture:
             row.label(text=f"{item.frame}", icon_value=picture)
         else:
@@ -148,7 +148,7 @@ class PaintedFrames(Base):
             keyframe = settings.keyframes[settings.keyframe_index]
             picture = pictures.icon(painting_file(keyframe))
             if picture:
-                layout.template_icon(icon_value=picture, scale=8.0)
+                layout.template_icon(icon_value=picture, scale=7.0)
             layout.prop(keyframe, "painting", text="")
         row = layout.row(align=True)
         row.operator("paintover.keyframe_rough_paint", icon="BRUSH_DATA")
@@ -162,7 +162,7 @@ class Train(Base):
         layout = self.layout
         layout.use_property_split = True
         settings = properties.of(context.scene)
-        layout.prop(settings, "look", placeholder="One beside the passes")
+        layout.prop(settings, "look", placeholder="Beside the passes")
         layout.prop(settings, "seconds")
         layout.prop(settings, "seed")
         row = layout.row(align=True)
@@ -217,7 +217,7 @@ class Textures(Base):
         column.use_property_split = True
         settings = properties.of(context.scene)
         column.prop(settings, "texture_painting")
-        column.prop(settings, "texture_look", placeholder="One beside the passes")
+        column.prop(settings, "texture_look", placeholder="Beside the passes")
         row = layout.row(align=True)
         row.operator("paintover.texture_look_train", icon="PLAY")
         row.operator("paintover.texture_look_apply", icon="SHADERFX")

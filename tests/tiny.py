@@ -17,7 +17,7 @@ def material(name: str, colour: tuple[float, float, float]) -> bpy.types.Materia
 
 def build(blend: Path, engine: str = "CYCLES") -> bpy.types.Scene:
     """A ball that rolls over a floor, saved as ``blend``."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # add-ons stay on
     scene = bpy.context.scene
     scene.render.engine = engine
     scene.render.resolution_x, scene.render.resolution_y = SIZE
