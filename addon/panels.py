@@ -136,6 +136,8 @@ class PaintedFrames(Base):
     def draw(self, context: "Context") -> None:
         layout = self.layout
         settings = properties.of(context.scene)
+        for line in status.view(context.scene):
+            draw_line(layout, context, line)
         row = layout.row()
         row.template_list(PaintedFrameList.bl_idname, "", settings, "keyframes", settings, "keyframe_index", rows=3)
         column = row.column(align=True)

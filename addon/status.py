@@ -50,6 +50,14 @@ def needed_passes(scene: "Scene") -> list[Line]:
     return (lines if missing else []) + warnings
 
 
+def view(scene: "Scene") -> list[Line]:
+    """What keeps a painting from being matched exactly; empty if nothing does that Blender knows of."""
+    if not capture.view_info(scene)["curves"]:
+        return []
+    text = "Paintings cannot be matched while Use Curves or White Balance is on in Color Management"
+    return [Line(text, "ERROR")]
+
+
 def frames_text(frames: list[int]) -> str:
     """``[1, 2, 3, 7]`` -> ``4 frames, 1 to 7``."""
     if len(frames) == 1:

@@ -18,7 +18,7 @@ from PIL import Image
 
 TESTS = Path(__file__).resolve().parent
 PICTURES = TESTS.parent / "out" / "window"
-SIZE = (1500, 1700)  # pixels: tall enough to show all panels at once
+SIZE = (1280, 1640)  # pixels: tall enough to show all panels at once
 PATIENCE = 240.0  # seconds after which the test gives up waiting
 TOOLS = ("Xvfb", "xdotool", "import")
 
@@ -58,9 +58,13 @@ class Desk:
         with Image.open(path) as image:
             return image.convert("RGB")
 
-    def over(self, operator: str, x: int, y: int) -> bool:
+    def hover(self, x: int, y: int) -> str:
+        """Move the mouse there. Gives the operator whose button is under it, or ""."""
         self.tool("xdotool", "mousemove", x, y)
-        return f"paintover.{operator}(" in self.after(3)["hover"]
+        operator = self.after(2)["hover"].partition("(")[0].removeprefix("bpy.ops.paintover.")
+        if operator:
+            self.known[operator] = (x, y)
+        return operator
 
     def find(self, operator: str, part: float) -> tuple[int, int]:
         """Move the mouse down the sidebar, at ``part`` of its width, until it is on the operator's button."""
@@ -71,8 +75,7 @@ class Desk:
         if before is not None:  # panels grow and shrink above it: look near its old place first
             places.sort(key=lambda place: abs(place[1] - before[1]))
         for place in places:
-            if self.over(operator, *place):
-                self.known[operator] = place
+            if self.hover(*place) == operator:
                 return place
         self.picture(f"no-{operator}")
         raise AssertionError(f"no button for {operator} in the sidebar")

@@ -113,7 +113,8 @@ class WorkOperator(Base):
         if self.timer is not None:
             context.window_manager.event_timer_remove(self.timer)
             self.timer = None
-        context.workspace.status_text_set(None)
+        if context.workspace is not None:  # Blender is quitting
+            context.workspace.status_text_set(None)
 
 
 def register_all(classes: tuple[type[Any], ...]) -> None:
