@@ -18,7 +18,7 @@ FORWARD_BACKWARD_TOLERANCE = (
     0.75  # pixels: vectors are exact but not anti-aliased, so silhouettes are off by half a pixel
 )
 SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to
-RIGID_RESIDUAL = 5e-3  # of the object's extent: below this it moved as one piece
+DEFORMED = 5e-3  # of an object's extent: with a larger error it did not move as one piece
 STILL = np.eye(4, 3)
 TRANSLATION = np.array([[0.0], [0.0], [0.0], [1.0]])
 
@@ -101,21 +101,27 @@ class RestPose:
         world = position[some].reshape(-1, 3)
 
         rest = position
+        deforming = []
         order = np.argsort(names, kind="stable")
         for chosen in np.split(order, np.flatnonzero(np.diff(names[order])) + 1):
             name = int(names[chosen[0]])
             prior = self.maps.get(name, STILL)
             pairs = chosen[usable[chosen]]
-            correction, rigid = _rigid_motion(world[pairs] @ prior[:3] + prior[3], target[pairs])
+            correction, residual = _rigid_motion(world[pairs] @ prior[:3] + prior[3], target[pairs])
             fit = prior @ correction[:3] + TRANSLATION * correction[3]
             following.maps[name] = fit
-            if np.allclose(fit, STILL, atol=1e-9) and rigid:
+            if residual > max(DEFORMED, 1 / (stride * len(chosen) ** 0.5)):  # the latter is about half a pixel's size
+                deforming.append(name)
+            elif np.allclose(fit, STILL, atol=1e-9):
                 continue
             rest = position.copy() if rest is position else rest
             here = following.objects == name
-            rest[here] = position[here] @ fit[:3] + fit[3]
-            if not rigid:
-                self._carry(following.objects, here, there, valid, rest)
+            rest[here] = position[here] @ fit[:3].astype(np.float32) + fit[3].astype(np.float32)
+        if deforming:
+            coordinates, before = self._seen_through(there, 1)
+            carried = (before == following.objects.ravel()) & (valid.numpy().ravel() > 0)
+            carried &= np.isin(before, deforming)
+            rest.reshape(-1, 3)[carried] = coordinates[carried]
         following.rest = rest.astype(np.float32, copy=False)
         return following
 
@@ -131,23 +137,15 @@ class RestPose:
         columns = column.round().astype(np.int64).clip(0, width - 1)
         return found.permute(1, 2, 0).reshape(-1, 3).numpy(), self.objects[rows, columns].ravel()
 
-    def _carry(
-        self, objects: NDArray[np.int64], here: NDArray[np.bool_], there: Tensor, valid: Tensor, rest: Array
-    ) -> None:
-        """Write this pose's coordinates, as they are carried, into ``rest`` where a deforming object is ``here``."""
-        coordinates, before = self._seen_through(there, 1)
-        same = here & (before.reshape(here.shape) == objects) & (valid[0].numpy() > 0)
-        rest[same] = coordinates.reshape(rest.shape)[same]
 
-
-def _rigid_motion(points: Array, target: Array) -> tuple[Array, bool]:
-    """The rigid motion (4, 3) that takes ``points`` to ``target`` (N, 3), and whether they did move as one piece.
+def _rigid_motion(points: Array, target: Array) -> tuple[Array, float]:
+    """The rigid motion (4, 3) that takes ``points`` to ``target`` (N, 3), and its median error by their extent.
 
     Kabsch 1976, fitted three times, each time without the outliers that a silhouette's pixels are. Standing still is
     preferred unless the motion explains clearly more: resampled positions of a curved surface are noisy.
     """
     if len(points) < 24:
-        return STILL, True
+        return STILL, 0.0
     error = np.linalg.norm(target - points, axis=1)
     still = float(np.median(error))
     keep = error <= 3 * still + 1e-9
@@ -165,5 +163,4 @@ def _rigid_motion(points: Array, target: Array) -> tuple[Array, bool]:
     rest = float(np.median(error))
     if rest > 0.5 * still:
         motion, rest = STILL, still
-    extent = float(np.linalg.norm(points[keep].std(0)))
-    return motion, rest <= RIGID_RESIDUAL * extent
+    return motion, rest / (float(np.linalg.norm(points[keep].std(0))) + 1e-9)

@@ -32,20 +32,22 @@ TILE = 2048
 def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tensor, tile: int | None = None) -> Tensor:
     """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam."""
     height, width = guide.shape[1:]
+    tall, wide = (-(-size // CELL) * CELL for size in (height, width))
     channels = [guide.shape[0], position.shape[0], history.shape[0]]
-    stack = padded(torch.cat([guide, position, history]))
-    tall, wide = stack.shape[1:]
     if tile is None:
         tile = max(tall, wide) if tall * wide <= LARGEST else TILE
     tile = max(CELL, tile // CELL * CELL)
     result = torch.empty(3, tall, wide)
     with torch.inference_mode():
+        # All inputs side by side at each pixel, as convolutions read them: each is copied once.
+        stack = torch.empty(1, sum(channels), tall, wide, memory_format=torch.channels_last)
+        for place, plane in zip(stack[0].split(channels), (guide, position, history), strict=True):
+            place.copy_(padded(plane))
         for top in range(0, tall, tile):
             for left in range(0, wide, tile):
                 bottom, right = min(top + tile, tall), min(left + tile, wide)
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
-                part = stack[:, above : min(bottom + MARGIN, tall), before : min(right + MARGIN, wide)]
-                part = part[None].contiguous(memory_format=torch.channels_last)
+                part = stack[:, :, above : min(bottom + MARGIN, tall), before : min(right + MARGIN, wide)]
                 painted = network(*part.split(channels, 1))[0]
                 result[:, top:bottom, left:right] = painted[
                     :, top - above : bottom - above, left - before : right - before
