@@ -21,6 +21,13 @@ def backend(*arguments: object, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False, **options)
 
 
+def done(*arguments: object) -> dict:
+    """The value of a command that ends well."""
+    told = backend(*arguments, "--json")
+    assert told.returncode == 0, told.stderr + told.stdout
+    return lines(told.stdout)[-1]["value"]
+
+
 def lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -46,13 +53,11 @@ def test_info_is_told_and_loads_no_torch():
     script = "import sys; from backend.cli import main; main(['info']); assert 'torch' not in sys.modules"
     if line["value"]["device"] == "cpu":
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    loaded = lines(backend("info", "--load", "--json").stdout)[0]["value"]
-    assert loaded["torch"] == line["value"]["torch"]
+    assert done("info", "--load")["torch"] == line["value"]["torch"]
 
 
 def test_shot_check(shot):
-    (line,) = lines(backend("shot", "check", shot, "--json").stdout)
-    value = line["value"]
+    value = done("shot", "check", shot)
     assert (value["name"], value["frames"], value["width"], value["height"]) == ("ball", [1, 2, 3], 96, 64)
     assert value["missing"] == []
 
@@ -156,10 +161,9 @@ def test_training_from_the_command_line(shot, tmp_path):
     assert look.read_bytes() == kept
 
     applying = ["look", "apply", shot, "--look", look, "--out", styled]
-    told = lines(backend(*applying, "--frames", "2-3", "--json").stdout)[-1]
-    assert [Path(path).name for path in told["value"]["written"]] == ["ball_0002.exr", "ball_0003.exr"]
-    told = lines(backend(*applying, "--json").stdout)[-1]
-    assert told["value"]["skipped"] == [2, 3]
+    written = done(*applying, "--frames", "2-3")["written"]
+    assert [Path(path).name for path in written] == ["ball_0002.exr", "ball_0003.exr"]
+    assert done(*applying)["skipped"] == [2, 3]
 
 
 def test_works_from_any_folder_and_through_the_add_on(tmp_path):
