@@ -129,9 +129,12 @@ def poll() -> bool:
     if running is None:
         return False
     try:
-        for report in running.ticket.poll():
+        news = running.ticket.poll()
+        for report in news:
             running.report.update(report)
         if not running.ticket.done:
+            if news:
+                redraw()
             return True
         value = running.ticket.result()
     except PaintoverError:
@@ -221,11 +224,16 @@ def preview() -> Path | None:
 
 
 def redraw() -> None:
-    """Draw Paintover's panels again."""
+    """Draw Paintover's panels again, and the line of progress; pictures beside them are left alone."""
+    running = session.running
+    text = f"{line(running.work.title, running.report)}   (Esc cancels)" if running is not None else None
     for window in bpy.context.window_manager.windows:
+        if window.workspace is not None:
+            window.workspace.status_text_set(text)
         for area in window.screen.areas:
-            if area.type in {"PROPERTIES", "IMAGE_EDITOR"}:
-                area.tag_redraw()
+            for region in area.regions:
+                if (area.type, region.type) in {("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI")}:
+                    region.tag_redraw()
 
 
 def register() -> None:

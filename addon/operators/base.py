@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 
 
 def tell(operator: bpy.types.Operator, error: PaintoverError) -> "Outcome":
     """Tell the artist what went wrong: where they look now, and in the panels."""
     jobs.note_failure(error)
     operator.report({"INFO"} if isinstance(error, Cancelled) else {"ERROR"}, str(error))
+    jobs.redraw()
     return {"CANCELLED"}
 
 
@@ -93,15 +94,13 @@ class WorkOperator(Base):
         except PaintoverError as error:
             return tell(self, error)
         finally:
-            jobs.redraw()
             if not going_on:
                 self._leave(context)
-        if going_on and running is not None:
-            context.workspace.status_text_set(f"{jobs.line(running.work.title, running.report)}   (Esc cancels)")
+        if going_on:
             return {"PASS_THROUGH"}
         if running is not None:
-            jobs.session.notice = f"{running.work.title}: done"
-            self.report({"INFO"}, f"{running.work.title}: done.")
+            jobs.session.notice = jobs.session.notice or f"{running.work.title}: done"
+            self.report({"INFO"}, f"{jobs.session.notice}.")
         return {"FINISHED"}
 
     def cancel(self, context: "Context") -> None:
@@ -113,8 +112,7 @@ class WorkOperator(Base):
         if self.timer is not None:
             context.window_manager.event_timer_remove(self.timer)
             self.timer = None
-        if context.workspace is not None:  # Blender is quitting
-            context.workspace.status_text_set(None)
+        jobs.redraw()
 
 
 def register_all(classes: tuple[type[Any], ...]) -> None:

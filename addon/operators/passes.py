@@ -32,6 +32,7 @@ class RenderTicket:
         self._last = last
         self._render: rendering.RangeRender | None = None
         self._cancelled = False
+        self._told = -1.0  # the fraction that was reported last
 
     @property
     def done(self) -> bool:
@@ -41,7 +42,10 @@ class RenderTicket:
         if self._render is None:
             self._render = rendering.RangeRender(scene_named(self._scene), self._first, self._last)
             self._render.start()
-        return [{"fraction": self._render.fraction, "message": "Rendering passes"}]
+        if self._told == self._render.fraction:
+            return []
+        self._told = self._render.fraction
+        return [{"fraction": self._told, "message": "Rendering passes"}]
 
     def result(self) -> jobs.Report:
         assert self._render is not None
