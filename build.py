@@ -106,7 +106,7 @@ def set_up(*groups: str) -> float:
         venv.create(VENV, with_pip=True, clear=True)
         stamp = []
     print("Installing the pinned packages (a few hundred megabytes the first time) ...", flush=True)
-    if call(python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *without_cuda(wanted)):
+    if call(python(), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *without_cuda(wanted)):
         raise BuildError("pip could not install the packages: see its message above.")
     declared = set(requirements(*project()["dependency-groups"]))
     kept = [line for line in stamp[1:] if line in declared and line not in wanted]

@@ -36,15 +36,27 @@ def background(shot: Shot, frame: int) -> float:
     return float((depth >= SKY_DEPTH * 0.5).mean())
 
 
-def colour_error(wanted: Bytes, final: Path) -> dict[str, float]:
+def colour_error(wanted: Bytes, final: Path, counted: NDArray[np.bool_] | None = None) -> dict[str, float]:
     """How far Blender's final frame is from the 8-bit display values that were wanted: 99.9th percentile, and most.
 
-    Pixels that the final frame shows only in part (alpha below 1) are not compared.
+    Pixels that the final frame shows only in part (alpha below 1) are not compared, nor those outside ``counted`` (HxW).
     """
     with Image.open(final) as picture:
         shown = np.asarray(picture.convert("RGBA"))
-    off = np.abs(shown[..., :3].astype(int) - wanted[..., :3].astype(int))[shown[..., 3] == 255]
-    return {"p999": float(np.percentile(off, 99.9)), "max": float(off.max())}
+    solid = shown[..., 3] == 255
+    off = np.abs(shown[..., :3].astype(int) - wanted[..., :3].astype(int))[
+        solid if counted is None else solid & counted
+    ]
+    return {"p999": float(np.percentile(off, 99.9)), "max": float(off.max())} if off.size else {"p999": 0.0, "max": 0.0}
+
+
+def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
+    """HxW: the pixels whose colour the scene's view transform can show at all (AgX shows no pure yellow, say)."""
+    view = shot.view or View.standard()
+    display = np.ascontiguousarray(painting[..., :3].astype(np.float32) / 255)
+    off = np.abs(view.to_display(view.from_display(display)) - display).max(axis=-1)
+    result: NDArray[np.bool_] = off <= 2 / 255
+    return result
 
 
 def styled_display(shot: Shot, styled: Path) -> Bytes:

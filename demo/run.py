@@ -222,7 +222,8 @@ class Demo:
     def colour(self, shot: Shot, paintings: dict[int, Path], styled: Path, finals: dict[int, Path]) -> dict[str, Any]:
         """Errors in 8-bit steps on Blender's final frames: of the painting itself, and of what the look made.
 
-        Nothing where the scene's view transform cannot be inverted.
+        Of the painting, pixels that the view cannot show are left out, and their share is told. Nothing where the
+        view cannot be inverted.
         """
         key = min(paintings)
         painting = images.read_painting(paintings[key])
@@ -234,12 +235,14 @@ class Demo:
             self.notes.append(f"colour is not measured: {error.message}")
             return {}
         final = self.composite(as_styled, shown, range(key, key + 1))[key]
+        shown_by_view = results.reachable(shot, painting)
+        unreachable = round(1 - float(shown_by_view.mean()), 5)
         each = [
             results.colour_error(results.styled_display(shot, self.frame(styled, number)), path)
             for number, path in finals.items()
         ]
         return {
-            "painting": results.colour_error(painting, final),
+            "painting": results.colour_error(painting, final, shown_by_view) | {"unreachable": unreachable},
             "styled": {name: max(one[name] for one in each) for name in ("p999", "max")},
         }
 
