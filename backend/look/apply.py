@@ -248,7 +248,8 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
         nothing = torch.zeros(4, *surrounded.shape[1:])
         painted = paint(network, surrounded, nothing, nothing)[:, MARGIN : MARGIN + tall, MARGIN : MARGIN + wide]
         styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        path = out / f"{source.stem}.png"
+        twins = sum(other.stem == source.stem for other in sources) > 1
+        path = out / f"{source.name if twins else source.stem}.png"
         pictures.write_png(path, np.concatenate([styled, pixels[..., 3:]], 2))
         written.append(str(path))
     return {"written": written}

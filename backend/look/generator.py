@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..learning.blocks import SLOPE, ResidualBlock, convolution
 
-STRIP_PIXELS = 1 << 17
+BLOCK = 384  # pixels on a side that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
@@ -28,8 +28,8 @@ class Config:
     """Shape of the network. ``guides``: channels of passes; 0 ``waves``: no positions (a look of colour alone)."""
 
     guides: int
-    waves: int = 12
-    width: int = 24
+    waves: int = 6
+    width: int = 16
     context: int = 64
     blocks: int = 3
 
@@ -94,7 +94,7 @@ class LookGenerator(nn.Module):
         around = self.surroundings(guides, history)
         if self.training or torch.is_grad_enabled():
             return self.paint(guides, position, history, around)
-        return self._in_strips(guides, position, history, around)
+        return self._in_blocks(guides, position, history, around)
 
     def surroundings(self, guides: Tensor, history: Tensor) -> Tensor:
         """The context path: (N, width, H / 4, W / 4)."""
@@ -116,23 +116,26 @@ class LookGenerator(nn.Module):
         # What the artist painted is best kept as it is: the network only says where not to.
         return torch.lerp(colour, history[:, :3], history[:, 3:] * torch.sigmoid(x[:, 3:]))
 
-    def _in_strips(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
-        """``paint`` in strips of rows that fit a processor's cache: the same result, several times as fast."""
+    def _in_blocks(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
+        """``paint`` in blocks that fit a processor's cache: the same result, faster."""
         height, width = guides.shape[2:]
-        rows = max(CELL, STRIP_PIXELS // width // CELL * CELL)
-        strips = []
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            # Two cells of the quarter picture more: one that bilinear upsampling spoils, one for the convolutions.
-            above, below = max(top - CELL, 0), min(bottom + CELL, height)
-            part = self.paint(
-                guides[:, :, above:below],
-                position[:, :, above:below],
-                history[:, :, above:below],
-                around[:, :, above // 4 : below // 4],
-            )
-            strips.append(part[:, :, top - above : bottom - above])
-        return torch.cat(strips, 2)
+        result = guides.new_empty(len(guides), 3, height, width)
+        for top in range(0, height, BLOCK):
+            for left in range(0, width, BLOCK):
+                bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
+                # A cell more on each side: for bilinear upsampling and for the convolutions.
+                above, before = max(top - CELL, 0), max(left - CELL, 0)
+                rows, columns = slice(above, bottom + CELL), slice(before, right + CELL)
+                part = self.paint(
+                    guides[:, :, rows, columns],
+                    position[:, :, rows, columns],
+                    history[:, :, rows, columns],
+                    around[:, :, above // 4 : (bottom + CELL) // 4, before // 4 : (right + CELL) // 4],
+                )
+                result[:, :, top:bottom, left:right] = part[
+                    :, :, top - above : bottom - above, left - before : right - before
+                ]
+        return result
 
 
 MARGIN = (
