@@ -39,7 +39,8 @@ def background(shot: Shot, frame: int) -> float:
 def colour_error(wanted: Bytes, final: Path, counted: NDArray[np.bool_] | None = None) -> dict[str, float]:
     """How far Blender's final frame is from the 8-bit display values that were wanted: 99.9th percentile, and most.
 
-    Pixels that the final frame shows only in part (alpha below 1) are not compared, nor those outside ``counted`` (HxW).
+    Pixels that the final frame shows only in part (alpha below 1) are not compared, nor those outside ``counted``,
+    a mask HxW.
     """
     with Image.open(final) as picture:
         shown = np.asarray(picture.convert("RGBA"))
