@@ -39,7 +39,7 @@ def lookup(key: dict[str, Array], frame: dict[str, Array]) -> NDArray[np.int64]:
     there, here = (
         torch.from_numpy(
             np.concatenate(
-                [side[name] * np.float32(weight / (key[name].std() + 1e-6)) for name, weight in WEIGHTS.items()], -1
+                [side[name] * np.float32(weight / max(key[name].std(), 0.05)) for name, weight in WEIGHTS.items()], -1
             )
         )
         for side in (key, frame)

@@ -250,9 +250,11 @@ def main(words: Sequence[str]) -> int:
         for name, scores in report["averages"].items():
             print(line(name, scores))
     if arguments.only != "quality":
-        report["costs"] = costs.measure(quick)
-        for name, facts in report["costs"].items():
-            print(f"{name}: {json.dumps(facts)}")
+        report["costs"] = {}
+        for name, facts in costs.measure(quick):
+            report["costs"][name] = facts
+            print(f"{name}: {json.dumps(facts)}", flush=True)
+            save(report, arguments.json)
     save(report, arguments.json)
     return 0
 

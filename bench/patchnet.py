@@ -87,7 +87,12 @@ def discriminator() -> nn.Sequential:
 
 
 def train(
-    shown: np.ndarray, painted: np.ndarray, seconds: float | None = None, steps: int | None = None, seed: int = 0
+    shown: np.ndarray,
+    painted: np.ndarray,
+    seconds: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
 ) -> tuple[Generator, int]:
     """Learn to turn ``shown`` into ``painted`` (HxWx3, 0..1) for so many seconds or steps. Gives the steps done too."""
     torch.manual_seed(seed)
@@ -101,7 +106,7 @@ def train(
     height, width = shown.shape[:2]
     started, step = time.perf_counter(), 0
     while (seconds is None or time.perf_counter() - started < seconds) and (steps is None or step < steps):
-        corners = rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (BATCH, 2))
+        corners = rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (batch, 2))
         windows = [np.s_[:, row : row + PATCH, column : column + PATCH] for row, column in corners]
         given, wanted = (torch.stack([image[window] for window in windows]) for image in (source, target))
 

@@ -1,10 +1,14 @@
 """The metrics give the values that can be worked out by hand, and get worse as pictures get worse."""
 
+from pathlib import Path
+
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 from numpy.typing import NDArray
 
-from backend import metrics
+from backend import images, metrics
+from backend.shot import Shot
 
 Image = NDArray[np.float32]
 
@@ -15,7 +19,7 @@ def picture() -> Image:
     rng = np.random.default_rng(1)
     frequency = np.hypot(np.fft.fftfreq(96)[:, None], np.fft.fftfreq(160)[None]) + 0.01
     noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((3, 96, 160))) / frequency).real
-    return np.clip(0.5 + 0.15 * noise / noise.std(), 0, 1).transpose(1, 2, 0).astype(np.float32)
+    return np.ascontiguousarray(np.clip(0.5 + 0.15 * noise / noise.std(), 0, 1).transpose(1, 2, 0), np.float32)
 
 
 def blurred(image: Image, size: int) -> Image:
@@ -114,3 +118,34 @@ def test_loop_seam() -> None:
         metrics.loop_seam(swing[:2])
     with pytest.raises(ValueError, match="do not move"):
         metrics.loop_seam([swing[0]] * 3)
+
+
+def write_frame(path: Path, beauty: Image, vector: Image) -> None:
+    """A frame as Blender writes it: in its Vector pass the third and fourth channel point back from the next frame."""
+    pixels = np.concatenate([beauty, np.ones_like(beauty[..., :1]), vector * np.float32([1, -1, -1, 1])], -1)
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], 8, oiio.FLOAT)
+    spec.channelnames = tuple(f"L.Combined.{c}" for c in "RGBA") + tuple(f"L.Vector.{c}" for c in "XYZW")
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec) and output.write_image(pixels)
+    output.close()
+
+
+def test_warp_ratio_of_a_folder(picture: Image, tmp_path: Path) -> None:
+    """A sliding picture whose light trembles: styled frames that tremble as much, less or more than the render."""
+    folders = {name: tmp_path / name for name in ("shot", "same", "calm", "wild")}
+    for folder in folders.values():
+        folder.mkdir()
+    for frame in range(1, 4):
+        _, now, vector = moving(picture, 4 * frame)
+        vector = np.sign(vector) * np.float32(4)
+        tremble = 0.04 * (frame % 2)
+        write_frame(folders["shot"] / f"a_{frame:04d}.exr", now + tremble, vector)
+        for name, strength in (("same", 1.0), ("calm", 0.3), ("wild", 3.0)):
+            styled = np.concatenate([now + strength * tremble, np.ones_like(now[..., :1])], -1)
+            images.write_exr(folders[name] / f"a_{frame:04d}.exr", np.ascontiguousarray(styled, np.float32))
+    shot = Shot.open(folders["shot"])
+    ratios = {name: metrics.warp_ratio(shot, folders[name]) for name in ("same", "calm", "wild")}
+    assert ratios["same"] == pytest.approx(1, rel=0.02)
+    assert ratios["calm"] < 0.2 and ratios["wild"] > 4
+    with pytest.raises(ValueError, match="no pair"):
+        metrics.warp_ratio(shot, folders["same"], [1, 3])
