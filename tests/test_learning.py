@@ -1,0 +1,142 @@
+"""What all families of models share: losses with known values, the loop's promises, exact resume."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from backend.errors import Cancelled, LookError
+from backend.job import Job
+from backend.learning import checkpoint, losses
+from backend.learning.augment import symmetry
+from backend.learning.discriminators import PatchDiscriminator
+from backend.learning.ema import Average
+from backend.learning.loop import Budget, fit
+from backend.look.generator import CELL, MARGIN, Config, LookGenerator
+from backend.look.model import Example, LookModel
+
+
+def example(painted: bool = True) -> Example:
+    random = torch.Generator().manual_seed(3)
+    guides, position = (torch.rand(channels, 48, 56, generator=random) for channels in (5, 4))
+    return Example(guides, position, guides[:3].flip(0), torch.ones(1, 48, 56), painted)
+
+
+def test_relativistic_loss_is_log_2_between_equals_and_falls_with_the_lead() -> None:
+    scores = torch.randn(8, 1, 4, 4)
+    assert float(losses.relativistic(scores, scores)) == pytest.approx(0.6931, abs=1e-4)
+    assert losses.relativistic(scores + 1, scores) < losses.relativistic(scores, scores)
+
+
+def test_gradient_penalty_of_a_linear_judge() -> None:
+    pictures = torch.rand(2, 3, 4, 4, requires_grad=True)
+    assert float(losses.gradient_penalty(3 * pictures, pictures).detach()) == pytest.approx(9 * 48 / 2)
+
+
+def test_masked_l1_sees_only_what_is_known() -> None:
+    output, target = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    known = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    target[..., 1, 1] = 100
+    assert float(losses.masked_l1(output, target, known)) == pytest.approx(1, abs=1e-4)
+
+
+def test_feature_matching_is_nothing_for_equals_and_blind_where_nothing_is_known() -> None:
+    judge = PatchDiscriminator()
+    picture, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    ours, theirs = judge(picture)[1], judge(other)[1]
+    assert float(losses.feature_matching(ours, ours, torch.ones(1, 1, 64, 64)).detach()) == 0
+    assert float(losses.feature_matching(ours, theirs, torch.ones(1, 1, 64, 64)).detach()) > 0.1
+    assert float(losses.feature_matching(ours, theirs, torch.zeros(1, 1, 64, 64)).detach()) == 0
+
+
+def test_symmetries_are_the_eight_of_a_square() -> None:
+    random = torch.Generator().manual_seed(0)
+    picture = torch.arange(9.0).view(1, 1, 3, 3)
+    seen = {tuple(symmetry(picture, random).flatten().tolist()) for _ in range(200)}
+    assert len(seen) == 8
+
+
+def test_the_average_follows() -> None:
+    source = torch.nn.Linear(2, 2)
+    average = Average(source, 0.9)
+    with torch.no_grad():
+        source.weight.add_(1)
+    for _ in range(200):
+        average.update(source)
+    assert torch.allclose(average.network.weight, source.weight, atol=1e-3)
+
+
+def test_the_margin_covers_what_the_network_sees() -> None:
+    """A change of one pixel is felt no further than MARGIN away, so tiles that overlap by it cannot differ."""
+    torch.manual_seed(0)
+    network = LookGenerator(Config(5))
+    side = 4 * MARGIN // CELL * CELL
+    inputs = [torch.rand(1, channels, side, side) for channels in (5, 4, 4)]
+    before = network(*inputs)
+    inputs[0][..., side // 2, side // 2] += 10
+    felt = (network(*inputs) - before).abs().amax((0, 1)).nonzero() - side // 2
+    assert 8 < int(felt.abs().max()) <= MARGIN
+
+
+def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:
+    config, examples = Config(5), [example(), example(painted=False)]
+    straight, first, second = (LookModel(config, examples, seed=7) for _ in range(3))
+    for step in range(12):
+        straight.step(step / 20)
+    for step in range(5):
+        first.step(step / 20)
+    checkpoint.save(tmp_path / "state", first.state())
+    second.restore(checkpoint.load(tmp_path / "state"))
+    for step in range(5, 12):
+        second.step(step / 20)
+    ours, theirs = straight.state(), second.state()
+    for network in ("generator", "discriminator", "average"):
+        assert all(torch.equal(ours[network][name], theirs[network][name]) for name in ours[network]), network
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "pickle")
+    with pytest.raises(LookError):
+        checkpoint.load(tmp_path / "pickle")
+
+
+def test_one_batch_can_be_learned_by_heart() -> None:
+    model = LookModel(Config(5), [example()], seed=0)
+    model.step(0.0)
+    before = model.log["l1"]
+    for step in range(200):
+        model.step(step / 200)
+    assert model.log["l1"] < before / 3
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.progress: list[float] = []
+
+    def step(self, progress: float) -> float:
+        self.progress.append(progress)
+        return 1.0
+
+
+def test_the_loop_keeps_to_its_steps() -> None:
+    model = Counting()
+    outcome = fit(model, Budget(steps=10), Job())
+    assert (outcome.steps, outcome.stopped) == (10, False)
+    assert model.progress == [step / 10 for step in range(10)]
+
+
+def test_the_loop_ends_when_it_is_stopped_and_when_it_is_cancelled() -> None:
+    job = Job()
+    job.stop()
+    assert fit(Counting(), Budget(seconds=60), job).stopped
+    job = Job()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        fit(Counting(), Budget(seconds=60), job)
+
+
+@pytest.mark.parametrize("budget", [{}, {"seconds": 1.0, "steps": 1}])
+def test_a_budget_is_one_of_two(budget: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="seconds or"):
+        Budget(**budget)
