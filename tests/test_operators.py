@@ -183,3 +183,67 @@ def test_enable_passes_remedies_motion_blur_and_a_missing_camera_is_named(blende
     blur, said = blender(unsupported, TESTS, tmp_path / "shot")
     assert blur is False
     assert "camera" in said
+
+
+def on_textures(tests, folder, way, look):
+    """Paint over one texture, and the material has a new one."""
+    import hashlib
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import numpy as np
+    import tiny
+    from paintover import paths
+    from paintover.operators import textures
+
+    ops, by_operator = bpy.ops.paintover, way == "operator"
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    scene = tiny.build(folder / "shot.blend")
+    thing = bpy.data.objects["Ball"]
+    bpy.context.view_layer.objects.active = thing
+    tree = thing.active_material.node_tree
+
+    def picture(name, colours):
+        image = bpy.data.images.new(name, 64, 64)
+        image.pixels.foreach_set(np.ascontiguousarray(colours, np.float32).ravel())
+        image.filepath_raw, image.file_format = str(folder / f"{name}.png"), "PNG"
+        image.save()
+        return image
+
+    y, x = np.mgrid[0:64, 0:64] / 63
+    colours = np.dstack([x, y, np.sin(x * 12) * 0.5 + 0.5, np.ones_like(x)])
+    source = picture("bricks", colours)
+    picture("painted", colours[..., [2, 0, 1, 3]])
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = source
+    tree.links.new(node.outputs["Color"], tree.nodes["Principled BSDF"].inputs["Base Color"])
+    tree.nodes.active = node
+
+    settings = scene.paintover
+    settings.seconds = 1
+    settings.texture_painting = str(folder / "painted.png")
+    ops.texture_look_train() if by_operator else textures.texture_look_train(scene, thing)
+    made = paths.places(scene).folder / "Scene_texture.look"
+    settings.texture_look = look or str(made)
+    for _ in range(2):  # the second time the same node is used again, on the same source
+        ops.texture_look_apply() if by_operator else textures.texture_look_apply(scene, thing)
+    feeding = tree.nodes["Principled BSDF"].inputs["Base Color"].links[0].from_node
+    files = sorted((paths.places(scene).folder / "textures" / "styled").iterdir())
+    return {
+        "look": made.is_file(),
+        "textures": sum(node.bl_idname == "ShaderNodeTexImage" for node in tree.nodes),
+        "replaced": feeding.image != source and feeding != node,
+        "files": [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in files],
+    }
+
+
+def test_texture_operators_do_what_functions_do(blender, tmp_path):
+    by_operator = blender(on_textures, TESTS, tmp_path / "operator", "operator", "")
+    look = tmp_path / "operator" / "paintover" / "Scene" / "Scene_texture.look"
+    by_function = blender(on_textures, TESTS, tmp_path / "function", "function", look)
+    assert by_operator == by_function
+    assert by_operator["look"] and by_operator["replaced"]
+    assert by_operator["textures"] == 2 and len(by_operator["files"]) == 1

@@ -231,7 +231,7 @@ def use(desk: Desk, blend: Path) -> None:
     desk.leave()
     desk.keys("Home")
     state = desk.after(20)
-    assert state["shown"].startswith("Scene_") and "rough" not in state["shown"]
+    assert state["shown"].startswith("Paintover")
     screen = desk.picture("09-styled")
     left, bottom, right, top = state["picture"]
     tall = state["window"][1]

@@ -7,6 +7,7 @@ import bpy
 
 from .. import jobs, paths, properties, textures
 from ..backend.errors import LookError, PaintingError, UsageError
+from ..styled_group import MARK
 from .apply import styled_sequence
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import file_of, showing
@@ -27,11 +28,14 @@ def active_material(thing: "Object | None") -> "Material":
 
 
 def source_texture(material: "Material") -> "Image":
-    """The image of the material's active image texture, or of its first. Raises ``UsageError``."""
+    """The image of the material's active image texture, or of its first; not one that Paintover made.
+
+    Raises ``UsageError`` if there is none.
+    """
     nodes = list(material.node_tree.nodes) if material.node_tree else []
     active = material.node_tree.nodes.active if material.node_tree else None
     for node in [active, *nodes]:
-        if isinstance(node, bpy.types.ShaderNodeTexImage) and node.image is not None:
+        if isinstance(node, bpy.types.ShaderNodeTexImage) and node.image is not None and not node.get(MARK):
             return node.image
     raise UsageError(f"{material.name} has no image texture.", "Select one in the Shader Editor.")
 
