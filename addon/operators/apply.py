@@ -91,6 +91,7 @@ class ShowStyled(DirectOperator, bpy.types.Operator):
 
     def perform(self, context: "Context") -> str:
         image = styled_sequence(context.scene)
+        image.use_view_as_render = True  # as the final frame will look, through the scene's view transform
         show_image(context, image, styled_frames(context.scene)[-1])
         return f"{image.name} is shown in the Image Editor."
 
