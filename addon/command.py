@@ -74,7 +74,9 @@ def _runs(frames: list[int]) -> list[Frames]:
 def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Render the passes; those that are newer than the .blend are kept."""
     first, last = _work_on(scene, options.frames)
-    enable_passes(scene)
+    changed = enable_passes(scene)
+    if changed:
+        print(f"Switched for this run: {', '.join(changed)}", flush=True)
     wanted = list(range(first, last + 1)) if options.again else _stale(scene, first, last)
     for start, end in _runs(wanted):
         render_passes(scene, start, end, jobs.printer("Render Passes"))

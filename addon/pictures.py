@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from bpy.utils.previews import ImagePreviewCollection
 
+POLL_SECONDS = 0.5
 SIZE = 256  # pixels of the longer side
 
 _icons: "ImagePreviewCollection | None" = None
@@ -39,7 +40,9 @@ def icon(path: Path) -> int:
     return preview.icon_id if preview is not None else 0
 
 
-def _read_waiting() -> None:
+def _read_waiting() -> float | None:
+    if not bpy.app.background and bpy.app.is_job_running("RENDER"):
+        return POLL_SECONDS  # a render may be reading images: none comes or goes meanwhile
     while _waiting and _icons is not None:
         path = _waiting.pop()
         if not path.is_file():
@@ -53,6 +56,7 @@ def _read_waiting() -> None:
         preview.image_size = (width, height)  # type: ignore[assignment]
         preview.image_pixels_float.foreach_set(pixels.ravel())  # type: ignore[arg-type]
     jobs.redraw()
+    return None
 
 
 def small(path: Path) -> "npt.NDArray[np.float32] | None":

@@ -39,6 +39,7 @@ class Count:
 
     asked: int = 0
     done: int = 0
+    shown: bool = True  # the images that show styled frames have been read again
 
 
 count = Count()
@@ -108,9 +109,12 @@ def _tick() -> float:
     before = count.done
     step()
     if count.done != before:
-        for window_scene in {window.scene for window in bpy.context.window_manager.windows}:
-            reload_under(paths.places(window_scene).styled)
+        count.shown = False
         jobs.redraw()
+    if not count.shown and not bpy.app.is_job_running("RENDER"):  # a render may be reading the images
+        count.shown = True
+        for scene in bpy.data.scenes:
+            reload_under(paths.places(scene).styled)
     return POLL_SECONDS
 
 
