@@ -67,8 +67,14 @@ def find_blender() -> Path | None:
 
 
 def call(*command: str | Path, **options: Any) -> int:
-    """Run a program in the repository's root and give its exit code."""
-    return subprocess.call([str(part) for part in command], cwd=ROOT, **options)
+    """Run a program in the repository's root, or where ``cwd`` says, and give its exit code."""
+    return subprocess.call([str(part) for part in command], **{"cwd": ROOT} | options)
+
+
+def run_module(name: str, *words: str) -> int:
+    """Run one of our modules where the person stands: the files that they name are named from there."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return call(python(), "-m", name, *words, cwd=None, env=os.environ | {"PYTHONPATH": path})
 
 
 def pip_takes(requirement: str) -> bool:
@@ -182,13 +188,13 @@ def demo(arguments: argparse.Namespace) -> int:
             "The demo renders with Blender's wheel, which exists for Python 3.11 and 3.13: run it with one."
         )
     seconds = set_up("blender")
-    return call(python(), "-m", "demo.run", "--setup-seconds", f"{seconds:.1f}", *arguments.rest)
+    return run_module("demo.run", "--setup-seconds", f"{seconds:.1f}", *arguments.rest)
 
 
 def bench(arguments: argparse.Namespace) -> int:
     """Run a benchmark in the virtual environment."""
     set_up("blender", "bench")
-    return call(python(), "-m", "bench", *arguments.rest)
+    return run_module("bench", *arguments.rest)
 
 
 def extension_files() -> dict[str, Path]:

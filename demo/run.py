@@ -331,7 +331,7 @@ def painted_frame(text: str) -> tuple[int, Path]:
     number, _, path = text.partition("=")
     if not path or not number.lstrip("-").isdigit():
         raise argparse.ArgumentTypeError(f"{text} is no painted frame: write FRAME=IMAGE, such as 12=painted.png")
-    return int(number), Path(path)
+    return int(number), Path(path).absolute()
 
 
 def options_from(words: list[str]) -> argparse.Namespace:
