@@ -72,7 +72,9 @@ class Main(Base):
         layout = self.layout
         draw_line(layout, context, status.backend())
         for line in status.failures():
-            draw_line(layout.box(), context, line)
+            row = layout.box().row()
+            draw_line(row.column(), context, line)
+            row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
         if jobs.session.notice:
             row = layout.row()
             row.label(text=jobs.session.notice, icon="INFO")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import capture, jobs, paths, properties
+from .. import capture, compat, jobs, paths, properties
 from ..backend.errors import PaintingError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import show_image, showing
@@ -55,7 +55,7 @@ def set_painting(scene: bpy.types.Scene, frame: int, painting: Path) -> properti
         settings.keyframes.move(len(settings.keyframes) - 1, place)
     settings.keyframe_index = next(index for index, other in enumerate(settings.keyframes) if other.frame == frame)
     chosen: properties.PaintedKeyframe = settings.keyframes[settings.keyframe_index]
-    chosen.painting = str(painting)
+    chosen.painting = compat.portable_path(painting)
     return chosen
 
 
