@@ -82,12 +82,14 @@ def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
     assert Path(report["movie"]).read_bytes()[4:8] == b"ftyp"
 
     passes = {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
-    final = next(iter((out / "final").glob("*.png")))
-    again = demo("--blend", blend, "--out", out, "--seconds", 1, "--paint", f"2={final}")
+    last = sorted((out / "final").glob("*.png"))[-1]
+    painting = tmp_path / "painting.png"
+    painting.write_bytes(last.read_bytes())
+    again = demo("--blend", blend, "--out", out, "--seconds", 1, "--paint", f"3={painting}")
     assert again.returncode == 0, again.stderr
     assert "3 frames are there" in again.stdout
     assert passes == {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
-    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["painted"] == [2]
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["painted"] == [3]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ class Journey:
                 if start in left:
                     left.discard(start)
                     yield leg.stop()
-            end = max(left, default=start) if direction > 0 else min(left, default=start)
+            onward = [number for number in left if (number - leg.number) * direction > 0]
+            end = max(onward, key=lambda number: number * direction, default=leg.number)
             for number in towards(shot, leg.number, end):
                 job.check()
                 leg.step()
