@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2
+LEAK = 0.02
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -18,6 +19,11 @@ def channels_last(network: Network) -> Network:
 
 def activation() -> nn.Module:
     return nn.LeakyReLU(SLOPE, inplace=True)
+
+
+def leaky_sigmoid(x: Tensor) -> Tensor:
+    """A sigmoid whose gradient is nowhere less than LEAK: one that was driven into its corner would never come back."""
+    return torch.sigmoid(x) + LEAK * (x - x.detach())
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:

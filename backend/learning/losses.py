@@ -5,12 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def relativistic(winner: Tensor, loser: Tensor) -> Tensor:
+def relativistic(winner: Tensor, loser: Tensor, weight: Tensor | None = None) -> Tensor:
     """Relativistic pairing loss softplus(-(winner - loser)) (R3GAN, Huang et al. 2024, equation 2).
 
-    The discriminator minimises it with real scores as winner, the generator with fake scores as winner.
+    The discriminator minimises it with real scores as winner, the generator with fake scores as winner. ``weight``, of
+    the scores' shape: how much each place counts.
     """
-    return F.softplus(loser - winner).mean()
+    loss = F.softplus(loser - winner)
+    return (loss if weight is None else loss * weight).mean()
 
 
 def gradient_penalty(scores: Tensor, pictures: Tensor) -> Tensor:

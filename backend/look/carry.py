@@ -42,17 +42,21 @@ class KeyFrame:
 
     def carried(self, track: Track, now: Frame) -> Tensor:
         """History for ``now``: the painting as it lies there (3) and how far to trust it (1), as (4, H, W)."""
-        there = torch.cat([self.painting, self.alpha, self.display])
-        moved = warp(there, track.flow)
-        weight = track.valid * moved[3:4] * trust(moved[4:], now.display)
-        return torch.cat([moved[:3], weight])
+        moved = warp(torch.cat([self.alpha, self.display]), track.flow)
+        weight = track.valid * moved[:1] * trust(moved[1:], now.display)
+        return torch.cat([sharp(self.painting, track.flow), weight])
 
 
 def follow(previous: Tensor, before: Frame, now: Frame) -> Tensor:
     """History for ``now`` from the last output ``previous`` (3, H, W) of the neighbouring frame ``before``."""
     there, back = flows(before.number, before.motion.vector, now.number, now.motion.vector)
-    moved = warp(torch.cat([previous, before.display]), there)
-    return torch.cat([moved[:3], agreement(there, back) * trust(moved[3:], now.display)])
+    seen = warp(before.display, there)
+    return torch.cat([sharp(previous, there), agreement(there, back) * trust(seen, now.display)])
+
+
+def sharp(picture: Tensor, flow: Tensor) -> Tensor:
+    """``picture`` carried by cubic interpolation: what is resampled again and again must not lose its fine strokes."""
+    return warp(picture, flow, "bicubic").clamp_(0, 1)
 
 
 def flows(before: int, vector_before: Tensor, now: int, vector_now: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning.blocks import SLOPE, ResidualBlock, convolution
+from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid
 
 BLOCK = 384  # pixels on a side that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
@@ -25,7 +25,10 @@ POSITION = 4  # rest position (3) and the size of a pixel there (1), in units of
 
 @dataclass(frozen=True)
 class Config:
-    """Shape of the network. ``guides``: channels of passes; 0 ``waves``: no positions (a look of colour alone)."""
+    """Shape of the network.
+
+    ``guides``: channels of passes. ``waves``: of the rest position; 0 for a look of colour alone.
+    """
 
     guides: int
     waves: int = 6
@@ -83,14 +86,35 @@ class LookGenerator(nn.Module):
         self.texture = convolution(2 * config.waves, config.width, 1) if config.waves else None
         self.detail = nn.ModuleList(convolution(config.width, config.width) for _ in range(2))
         self.leave = convolution(config.width, 4, gain=0.5)
-        self.tone = nn.Conv2d(config.guides, 3, 1, bias=False)
         assert self.leave.bias is not None
-        with torch.no_grad():
-            # At first history is kept, and elsewhere the render shows: the first guides are display colours in [-1, 1].
-            self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 2.0]))
-            self.tone.weight.copy_(2.5 * torch.eye(3, config.guides)[:, :, None, None])
+        nn.init.constant_(self.leave.bias[-1:], 2.0)  # at first, history is kept
+        self.tone = nn.Conv2d(config.guides, 3, 1)
+        self.register_buffer("axes", torch.eye(3))
+        self.register_buffer("low", torch.zeros(3))
+        self.register_buffer("span", torch.ones(3))
+        self.axes: Tensor
+        self.low: Tensor
+        self.span: Tensor
+        self.take_colours(torch.eye(3), torch.zeros(3), torch.ones(3))
+
+    @torch.no_grad()
+    def take_colours(self, axes: Tensor, low: Tensor, span: Tensor) -> None:
+        """Keep to the painter's colours: along each of the ``axes`` (3, 3), one a row, from ``low`` on by ``span`` (3).
+
+        At first each pixel has the render's own colour, as near as these allow.
+        """
+        self.axes.copy_(axes)
+        self.low.copy_(low)
+        self.span.copy_(span.clamp_min(1e-3))
+        assert self.tone.bias is not None
+        # 4 (u - 1/2) is close to the logit of u, and the first three guides are display colours 2 d - 1.
+        self.tone.weight.zero_()
+        self.tone.weight[:, :3, 0, 0] = 2 * self.axes / self.span[:, None].clamp_min(0.1)
+        self.tone.bias.copy_(4 * ((0.5 * self.axes.sum(1) - self.low) / self.span - 0.5).clamp(-2, 2))
 
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
+        # Where history is not to be trusted it is not to be seen.
+        history = torch.cat([history[:, :3] * history[:, 3:], history[:, 3:]], 1)
         around = self.surroundings(guides, history)
         if self.training or torch.is_grad_enabled():
             return self.paint(guides, position, history, around)
@@ -112,9 +136,12 @@ class LookGenerator(nn.Module):
         for layer in self.detail:
             x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
         x = self.leave(x)
-        colour = torch.sigmoid(x[:, :3] + self.tone(guides))
+        along = leaky_sigmoid(self.tone(guides) + x[:, :3])
+        mix = (self.axes * self.span[:, None]).T[:, :, None, None]
+        colour = F.conv2d(along, mix, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
-        return torch.lerp(colour, history[:, :3], history[:, 3:] * torch.sigmoid(x[:, 3:]))
+        keep = torch.sigmoid(x[:, 3:])
+        return colour + keep * (history[:, :3] - history[:, 3:] * colour)
 
     def _in_blocks(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
         """``paint`` in blocks that fit a processor's cache: the same result, faster."""

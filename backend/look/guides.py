@@ -16,7 +16,8 @@ Array: TypeAlias = NDArray[np.float32]
 PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
 SKY = 1e9  # metres: Blender writes 1e10 where a ray hit nothing
-CHANNELS = 12  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1
+CHANNELS = 13  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1, light 1
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear Rec. 709
 COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
 
 
@@ -135,9 +136,16 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
             planes(passes["normal"]),
             logarithm[None],
             sky[None],
+            _light(colour, passes["albedo"])[None],
         ]
     )
     return Frame(number, display, coverage, guides, passes["depth"], _motion(passes)), encoding
+
+
+def _light(colour: Array, albedo: Array) -> Tensor:
+    """How much light falls on each pixel (H, W), whatever the surface's own colour: in stops, -6..6 mapped to -1..1."""
+    stops = torch.log2(torch.from_numpy((colour @ LUMINANCE) / (albedo @ LUMINANCE + 0.01)).clamp(1 / 64, 64))
+    return stops / 6
 
 
 def positions(rest: Array, depth: Array, encoding: Encoding) -> Tensor:

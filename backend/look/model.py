@@ -26,7 +26,8 @@ class Weights:
 
     l1: float = 10.0
     features: float = 1.0
-    adversarial: float = 0.2
+    adversarial: float = 0.2  # where the painting says what is right
+    invention: float = 2.0  # where only the discriminator can say
     penalty: float = 1.0
     lazy: int = 8
 
@@ -59,8 +60,8 @@ def padded(picture: Tensor, cell: int = CELL) -> Tensor:
 def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
     """What history would look like: (N, 3, S, S) and (N, 1, S, S) to (N, 4, S, S).
 
-    Resampled by a fraction of a pixel as a warp does, tinted in broad blotches as an old output may be, known only in
-    blobs, and for half of the patches not at all.
+    Resampled by a fraction of a pixel and softened, as by one warp or by many, tinted in broad blotches as an old
+    output may be, trusted only in blobs and more or less, and for half of the patches not at all.
     """
     count, _, side, _ = target.shape
     shift = (torch.rand(count, 2, generator=generator) - 0.5) * (2 / side)
@@ -76,9 +77,12 @@ def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tenso
     smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
     level = torch.rand(count, 1, 1, 1, generator=generator)
     seen = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
-    mask = (smooth[:, :1] > level).to(target.dtype) * moved[:, 3:] * seen
+    trust = 0.3 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator).sqrt()
+    mask = (smooth[:, :1] > level).to(target.dtype) * moved[:, 3:] * seen * trust
+    softness = torch.rand(count, 1, 1, 1, generator=generator)
+    colour = torch.lerp(moved[:, :3], F.avg_pool2d(moved[:, :3], 3, 1, 1), softness)
     tint = (smooth[:, 1:] - 0.5) * 0.06
-    return torch.cat([(moved[:, :3] + tint) * mask, mask], 1)
+    return torch.cat([colour + tint, mask], 1)
 
 
 class LookModel:
@@ -89,6 +93,7 @@ class LookModel:
         self.random = torch.Generator().manual_seed(seed)
         self.weights = weights or Weights()
         self.generator = channels_last(LookGenerator(config))
+        self.generator.take_colours(*colour_range([example for example in examples if example.painted]))
         self.discriminator = channels_last(PatchDiscriminator())
         self.average = Average(self.generator, 0.995)
         self.optimiser = torch.optim.Adam(self.generator.parameters(), RATE, (0.9, 0.99))
@@ -100,28 +105,23 @@ class LookModel:
         self.side = min(PATCH, *(min(e.shape[1:]) // CELL * CELL for e in [*self.painted, *self.others]))
         self.log: dict[str, float] = {}
 
-    def _patch(self, stacks: list[Tensor]) -> Tensor:
-        """A random patch, of three tries the one of which most is known."""
-        best: Tensor | None = None
-        for _ in range(3):
-            stack = stacks[int(torch.randint(len(stacks), (1,), generator=self.random))]
-            row, column = (
-                int(torch.randint(size - self.side + 1, (1,), generator=self.random)) for size in stack.shape[1:]
-            )
-            patch = stack[:, row : row + self.side, column : column + self.side]
-            known = float(patch[-1].mean())
-            if best is None or known > float(best[-1].mean()):
-                best = patch
-            if known > 0.5:
-                break
-        assert best is not None
-        return best
+    def _patch(self, stacks: list[Tensor], tries: int = 1) -> Tensor:
+        """A random patch, of so many ``tries`` the one of which most is known."""
+        patches = []
+        for _ in range(tries):
+            stack = stacks[self._random(len(stacks))]
+            row, column = (self._random(size - self.side + 1) for size in stack.shape[1:])
+            patches.append(stack[:, row : row + self.side, column : column + self.side])
+        return max(patches, key=lambda patch: float(patch[-1].mean())) if tries > 1 else patches[0]
+
+    def _random(self, below: int) -> int:
+        return int(torch.randint(below, (1,), generator=self.random))
 
     def step(self, progress: float) -> float:
         """One update of discriminator and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
         self._schedule(progress)
         batch = torch.stack(
-            [self._patch(self.painted) for _ in range(PAINTED)] + [self._patch(self.others) for _ in range(OTHERS)]
+            [self._patch(self.painted, 3) for _ in range(PAINTED)] + [self._patch(self.others) for _ in range(OTHERS)]
         ).contiguous(memory_format=torch.channels_last)
         guides, position, target, known = batch.split([self.guides, 4, 3, 1], 1)
         history = degraded(target, known, self.random)
@@ -131,7 +131,7 @@ class LookModel:
         real = real[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)]
 
         judged = self._judge(real, fake.detach())
-        loss = self._create(fake, real, target, known)
+        loss = self._create(fake, target, known)
         self.average.update(self.generator)
         self.steps += 1
         self.log |= {"judge": judged, "loss": loss}
@@ -159,7 +159,7 @@ class LookModel:
         self.judge_optimiser.step()
         return float(loss.detach())
 
-    def _create(self, fake: Tensor, real: Tensor, target: Tensor, known: Tensor) -> float:
+    def _create(self, fake: Tensor, target: Tensor, known: Tensor) -> float:
         self.discriminator.requires_grad_(False)
         aligned = known * target + (1 - known) * fake.detach()
         seen, inner = self.discriminator(fake * 2 - 1)
@@ -167,8 +167,11 @@ class LookModel:
             wanted, truth = self.discriminator(aligned * 2 - 1)
         pixels = masked_l1(fake, target, known)
         features = feature_matching(inner, truth, known)
-        adversarial = relativistic(seen, wanted[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)])
-        loss = self.weights.l1 * pixels + self.weights.features * features + self.weights.adversarial * adversarial
+        sure = F.adaptive_avg_pool2d(known, (seen.shape[2], seen.shape[3]))
+        weight = sure * self.weights.adversarial + (1 - sure) * self.weights.invention
+        real = wanted[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)]
+        adversarial = relativistic(seen, real, weight)
+        loss = self.weights.l1 * pixels + self.weights.features * features + adversarial
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -203,6 +206,19 @@ class LookModel:
         self.judge_optimiser.load_state_dict(state["judge_optimiser"])
         self.random.set_state(state["random"])
         self.steps = state["steps"]
+
+
+def colour_range(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """The painter's colours as a box: its axes (3, 3), one a row, and lower end and length (3) along each.
+
+    The axes are the principal components of what is painted. A drawing in ink has one that is long and two that are
+    almost nothing: then nothing green or pink can come up, whatever the passes show in other frames.
+    """
+    pixels = torch.cat([e.target.flatten(1).T[e.known.flatten() > 0.5] for e in examples])
+    _, _, axes = torch.linalg.svd(torch.cov(pixels.T).double())
+    along = pixels @ axes.float().T
+    low, high = along.amin(0), along.amax(0)
+    return axes.float(), low, high - low
 
 
 def no_history(guides: Tensor) -> Tensor:
