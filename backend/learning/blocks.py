@@ -26,9 +26,11 @@ def leaky_sigmoid(x: Tensor) -> Tensor:
     return torch.sigmoid(x) + LEAK * (x - x.detach())
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
+def convolution(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0, padding: int | None = None
+) -> nn.Conv2d:
     """A convolution that keeps the size (but for ``stride``), He-initialised for the leaky ReLU, times ``gain``."""
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
     nn.init.kaiming_normal_(layer.weight, SLOPE)
     layer.weight.data.mul_(gain)
     if layer.bias is not None:

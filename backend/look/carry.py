@@ -19,8 +19,8 @@ def trust(before: Tensor, now: Tensor) -> Tensor:
     Motion vectors know where a surface went, not how its light changed: shadows, highlights, reflections and what is
     seen through glass move on their own, and there the vectors' answer is wrong.
     """
-    change = F.avg_pool2d((before - now)[None], 3, 1, 1)[0]
-    return torch.exp(-(change.square().amax(0, keepdim=True) / TRUST**2))
+    change = F.avg_pool2d((before - now).abs_().amax(0, keepdim=True), 3, 1, 1)
+    return change.square_().mul_(-1 / TRUST**2).exp_()
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def flows(before: int, vector_before: Tensor, now: int, vector_now: Tensor) -> t
 
 def mixed(histories: list[tuple[float, Tensor]]) -> Tensor:
     """(weight, history) pairs of equal standing, mixed by weight and trust: (4, H, W)."""
+    if len(histories) == 1:
+        return histories[0][1]
     total = torch.stack([weight * history[3:] for weight, history in histories]).sum(0)
     colour = torch.stack([weight * history[3:] * history[:3] for weight, history in histories]).sum(0)
     best = torch.stack([history[3:] for _, history in histories]).amax(0)

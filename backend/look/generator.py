@@ -31,7 +31,7 @@ class Config:
     """
 
     guides: int
-    waves: int = 6
+    waves: int = 8
     width: int = 16
     context: int = 64
     blocks: int = 3
@@ -56,14 +56,15 @@ class Waves(nn.Module):
         direction = F.normalize(torch.randn(count, 3), dim=1)
         length = torch.logspace(math.log10(SHORTEST), math.log10(LONGEST), count)[:, None]
         self.register_buffer("frequency", direction * (2 * math.pi / length))
+        self.register_buffer("phase", 2 * math.pi * torch.rand(count))
         self.frequency: Tensor
+        self.phase: Tensor
 
     def forward(self, position: Tensor) -> Tensor:
-        """(N, 4, H, W) positions and footprints to (N, 2 count, H, W) in [-1, 1]."""
-        angle = F.conv2d(position[:, :3], self.frequency[:, :, None, None])
-        blur = self.frequency.square().sum(1).view(1, -1, 1, 1) * position[:, 3:].square()
-        fade = torch.exp(-0.5 * blur)
-        return torch.cat([angle.sin() * fade, angle.cos() * fade], 1)
+        """(N, 4, H, W) positions and footprints to (N, count, H, W) in [-1, 1]."""
+        angle = F.conv2d(position[:, :3], self.frequency[:, :, None, None], self.phase)
+        fade = F.conv2d(position[:, 3:].square(), -0.5 * self.frequency.square().sum(1)[:, None, None, None]).exp()
+        return angle.sin() * fade
 
 
 class LookGenerator(nn.Module):
@@ -77,18 +78,18 @@ class LookGenerator(nn.Module):
         self.config = config
         self.waves = Waves(config.waves)
         pixel = config.guides + HISTORY
-        self.gather = convolution((config.guides + HISTORY) * 16, config.context, 1)
+        self.gather = convolution(pixel, config.context, 4, 4, padding=0)
         self.down = convolution(config.context, config.context, 3, 2)
         self.blocks = nn.Sequential(*(ResidualBlock(config.context) for _ in range(config.blocks)))
         self.near = convolution(config.context, config.width, 1, gain=0.5)
         self.far = convolution(config.context, config.width, 1, gain=0.5)
         self.enter = convolution(pixel, config.width, 1)
-        self.texture = convolution(2 * config.waves, config.width, 1) if config.waves else None
+        self.texture = convolution(config.waves, config.width, 1) if config.waves else None
         self.detail = nn.ModuleList(convolution(config.width, config.width) for _ in range(2))
         self.leave = convolution(config.width, 4, gain=0.5)
         assert self.leave.bias is not None
         nn.init.constant_(self.leave.bias[-1:], 2.0)  # at first, history is kept
-        self.tone = nn.Conv2d(config.guides, 3, 1)
+        self.tone = nn.Conv2d(pixel, 3, 1)
         self.register_buffer("axes", torch.eye(3))
         self.register_buffer("low", torch.zeros(3))
         self.register_buffer("span", torch.ones(3))
@@ -114,39 +115,39 @@ class LookGenerator(nn.Module):
 
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
         # Where history is not to be trusted it is not to be seen.
-        history = torch.cat([history[:, :3] * history[:, 3:], history[:, 3:]], 1)
-        around = self.surroundings(guides, history)
+        pixel = torch.cat([guides, history[:, :3] * history[:, 3:], history[:, 3:]], 1)
+        around = self.surroundings(pixel)
         if self.training or torch.is_grad_enabled():
-            return self.paint(guides, position, history, around)
-        return self._in_blocks(guides, position, history, around)
+            return self.paint(pixel, position, around)
+        return self._in_blocks(pixel, position, around)
 
-    def surroundings(self, guides: Tensor, history: Tensor) -> Tensor:
-        """The context path: (N, width, H / 4, W / 4)."""
-        quarter = F.leaky_relu(self.gather(F.pixel_unshuffle(torch.cat([guides, history], 1), 4)), SLOPE)
+    def surroundings(self, pixel: Tensor) -> Tensor:
+        """The context path: guides and history (N, guides + 4, H, W) to (N, width, H / 4, W / 4)."""
+        quarter = F.leaky_relu(self.gather(pixel), SLOPE)
         eighth = self.blocks(self.down(quarter))
         around: Tensor = F.interpolate(self.far(eighth), scale_factor=2, mode="bilinear") + self.near(quarter)
         return around
 
-    def paint(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
+    def paint(self, pixel: Tensor, position: Tensor, around: Tensor) -> Tensor:
         """The detail path, given the context path's result."""
-        x = self.enter(torch.cat([guides, history], 1)) + F.interpolate(around, scale_factor=4, mode="bilinear")
+        x = self.enter(pixel) + F.interpolate(around, scale_factor=4, mode="bilinear")
         if self.texture is not None:
             x += self.texture(self.waves(position))
         x = F.leaky_relu(x, SLOPE, inplace=True)
         for layer in self.detail:
             x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
         x = self.leave(x)
-        along = leaky_sigmoid(self.tone(guides) + x[:, :3])
+        along = leaky_sigmoid(self.tone(pixel) + x[:, :3])
         mix = (self.axes * self.span[:, None]).T[:, :, None, None]
         colour = F.conv2d(along, mix, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
         keep = torch.sigmoid(x[:, 3:])
-        return colour + keep * (history[:, :3] - history[:, 3:] * colour)
+        return colour + keep * (pixel[:, -4:-1] - pixel[:, -1:] * colour)
 
-    def _in_blocks(self, guides: Tensor, position: Tensor, history: Tensor, around: Tensor) -> Tensor:
+    def _in_blocks(self, pixel: Tensor, position: Tensor, around: Tensor) -> Tensor:
         """``paint`` in blocks that fit a processor's cache: the same result, faster."""
-        height, width = guides.shape[2:]
-        result = guides.new_empty(len(guides), 3, height, width)
+        height, width = pixel.shape[2:]
+        result = pixel.new_empty(len(pixel), 3, height, width)
         for top in range(0, height, BLOCK):
             for left in range(0, width, BLOCK):
                 bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
@@ -154,9 +155,8 @@ class LookGenerator(nn.Module):
                 above, before = max(top - CELL, 0), max(left - CELL, 0)
                 rows, columns = slice(above, bottom + CELL), slice(before, right + CELL)
                 part = self.paint(
-                    guides[:, :, rows, columns],
+                    pixel[:, :, rows, columns],
                     position[:, :, rows, columns],
-                    history[:, :, rows, columns],
                     around[:, :, above // 4 : (bottom + CELL) // 4, before // 4 : (right + CELL) // 4],
                 )
                 result[:, :, top:bottom, left:right] = part[

@@ -92,8 +92,8 @@ class Frame:
 
 
 def planes(image: NDArray[Any]) -> Tensor:
-    """(H, W, C) array to (C, H, W) tensor of float32."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
+    """(H, W, C) array as a (C, H, W) tensor of float32 that looks at the same memory, if the array is float32."""
+    return torch.from_numpy(image.astype(np.float32, copy=False)).permute(2, 0, 1)
 
 
 def object_names(identifiers: Array) -> NDArray[np.int64]:
@@ -123,23 +123,19 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
     colour = beauty[..., :3]
     if alpha.min() < 1:  # EXR colour is premultiplied; the painter sees the colour itself
         colour = colour / np.maximum(alpha, 1e-4)
-    display = planes(view.to_display(np.ascontiguousarray(colour)))
-    coverage = planes(alpha)
-    depth = torch.from_numpy(passes["depth"][..., 0])
-    sky = (depth > SKY).float()
-    logarithm = (torch.log2(depth.clamp(1e-6, SKY) / encoding.depth) / 4).clamp(-1, 1)
-    guides = torch.cat(
-        [
-            display * 2 - 1,
-            coverage,
-            planes(passes["albedo"]).clamp_(0, 1).sqrt_().mul_(2).sub_(1),
-            planes(passes["normal"]),
-            logarithm[None],
-            sky[None],
-            _light(colour, passes["albedo"])[None],
-        ]
-    )
-    return Frame(number, display, coverage, guides, passes["depth"], _motion(passes)), encoding
+    display = view.to_display(np.ascontiguousarray(colour))
+    # One buffer, pixel by pixel as convolutions read it: a frame's passes are copied once.
+    guides = torch.empty(*beauty.shape[:2], CHANNELS)
+    guides[..., :3] = torch.from_numpy(display) * 2 - 1
+    guides[..., 3:4] = torch.from_numpy(alpha)
+    guides[..., 4:7] = torch.from_numpy(passes["albedo"]).clamp(0, 1).sqrt_().mul_(2).sub_(1)
+    guides[..., 7:10] = torch.from_numpy(passes["normal"])
+    depth = torch.from_numpy(passes["depth"])
+    guides[..., 10:11] = (depth.clamp(1e-6, SKY) / encoding.depth).log2_().div_(4).clamp_(-1, 1)
+    guides[..., 11:12] = depth > SKY
+    guides[..., 12] = _light(colour, passes["albedo"])
+    inputs = guides.permute(2, 0, 1)
+    return Frame(number, planes(display), planes(alpha), inputs, passes["depth"], _motion(passes)), encoding
 
 
 def _light(colour: Array, albedo: Array) -> Tensor:
