@@ -17,7 +17,7 @@ from ..images import HALF_MAX
 from ..job import Job
 from ..shot import Shot
 from . import guides
-from .carry import filled, follow, mixed
+from .carry import Styled, filled, mixed
 from .file import LookFile
 from .generator import CELL, MARGIN, LookGenerator
 from .guides import Encoding, Frame, Motion
@@ -25,34 +25,31 @@ from .journey import Journey, Stop, key_frames
 from .model import padded
 
 READ_AHEAD = 4_000_000  # pixels of a frame up to which the next is read while this one is painted
-LARGEST = 10_000_000  # pixels that the network is given at once; larger frames go in tiles
-TILE = 2048
+LARGEST = 3_000_000  # pixels that the network is given at once; larger frames go in tiles
+TILE = 1536
 
 
 def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tensor, tile: int | None = None) -> Tensor:
     """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam."""
     height, width = guide.shape[1:]
-    tall, wide = (-(-size // CELL) * CELL for size in (height, width))
-    channels = [guide.shape[0], position.shape[0], history.shape[0]]
     if tile is None:
-        tile = max(tall, wide) if tall * wide <= LARGEST else TILE
-    tile = max(CELL, tile // CELL * CELL)
-    result = torch.empty(3, tall, wide)
+        tile = max(height, width) if height * width <= LARGEST else TILE
+    tile = -(-tile // CELL) * CELL
+    result = torch.empty(height, width, 3).permute(2, 0, 1)
     with torch.inference_mode():
-        # All inputs side by side at each pixel, as convolutions read them: each is copied once.
-        stack = torch.empty(1, sum(channels), tall, wide, memory_format=torch.channels_last)
-        for place, plane in zip(stack[0].split(channels), (guide, position, history), strict=True):
-            place.copy_(padded(plane))
-        for top in range(0, tall, tile):
-            for left in range(0, wide, tile):
-                bottom, right = min(top + tile, tall), min(left + tile, wide)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                bottom, right = min(top + tile, height), min(left + tile, width)
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
-                part = stack[:, :, above : min(bottom + MARGIN, tall), before : min(right + MARGIN, wide)]
-                painted = network(*part.split(channels, 1))[0]
+                inputs = (
+                    padded(plane[:, above : bottom + MARGIN, before : right + MARGIN])[None]
+                    for plane in (guide, position, history)
+                )
+                painted = network(*inputs)[0]
                 result[:, top:bottom, left:right] = painted[
                     :, top - above : bottom - above, left - before : right - before
                 ]
-    return result[:, :height, :width]
+    return result
 
 
 class Styler:
@@ -67,10 +64,10 @@ class Styler:
         self.shot, self.out, self.tile = shot, out, tile
         self.network = look.generator()
         self.encoding = Encoding.from_json(look.card["encoding"])
-        self.journey = Journey(key_frames(shot, look, self.encoding), self._motion)
+        self.journey = Journey(key_frames(shot, look), self._motion)
         self._todo: set[int] = set()
         self._frame: Frame | None = None
-        self._last: tuple[Frame, Tensor] | None = None
+        self._last: Styled | None = None
         self._reader = ThreadPoolExecutor(1)
         self._ahead: tuple[int, Future[Frame]] | None = None
 
@@ -91,7 +88,7 @@ class Styler:
             if writing:
                 yield writing.result()
 
-    def _style(self, stop: Stop) -> tuple[Path, NDArray[np.float16]]:
+    def _style(self, stop: Stop) -> tuple[Path, NDArray[np.float32]]:
         frame = self._read(stop.number)
         picture = paint(
             self.network,
@@ -103,7 +100,8 @@ class Styler:
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
         rgba = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
-        self._last = frame, self._display(rgba.astype(np.float32))
+        rgba = rgba.astype(np.float32)
+        self._last = Styled(frame.number, frame.display, self._display(rgba), frame.motion.vector)
         return self.path(stop.number), rgba
 
     def _history(self, stop: Stop, frame: Frame) -> Tensor:
@@ -111,26 +109,26 @@ class Styler:
         if stop.tracks:
             history = mixed([(weight, key.carried(track, frame)) for weight, key, track in stop.tracks])
         before = self._neighbour(stop)
-        return filled(history, follow(before[1], before[0], frame)) if before else history
+        return filled(history, before.carried(frame)) if before else history
 
-    def _neighbour(self, stop: Stop) -> tuple[Frame, Tensor] | None:
+    def _neighbour(self, stop: Stop) -> Styled | None:
         """The last output, on the side that the journey comes from: kept from just now, or read from its file."""
-        if self._last and self._last[0].number == stop.neighbour:
+        if self._last and self._last.number == stop.neighbour:
             return self._last
         if stop.neighbour not in self.shot.frames:
             return None
         path = self.path(stop.neighbour)
         if not pictures.is_whole(path):
             return None
-        frame = guides.read(self.shot, stop.neighbour, self.shot.view, self.encoding)[0]
-        return frame, self._display(pictures.read_exr(path))
+        display, vector = (
+            guides.read_display(self.shot, stop.neighbour),
+            guides.read_motion(self.shot, stop.neighbour).vector,
+        )
+        return Styled(stop.neighbour, display, self._display(pictures.read_exr(path)), vector)
 
     def _display(self, rgba: NDArray[np.float32]) -> Tensor:
         """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
-        colour = rgba[..., :3]
-        if rgba[..., 3].min() < 1:
-            colour = colour / np.maximum(rgba[..., 3:], 1e-4)
-        return guides.planes(self.shot.view.to_display(np.ascontiguousarray(colour)))
+        return guides.planes(self.shot.view.to_display(guides.unpremultiplied(rgba)))
 
     def _motion(self, number: int) -> Motion:
         """What the journey needs of a frame; of a frame that will be styled, all is read at once."""
@@ -150,8 +148,8 @@ class Styler:
         return guides.read(self.shot, number, self.shot.view, self.encoding)[0]
 
 
-def _written(path: Path, rgba: NDArray[np.float16]) -> Path:
-    pictures.write_exr(path, rgba.astype(np.float32))
+def _written(path: Path, rgba: NDArray[np.float32]) -> Path:
+    pictures.write_exr(path, rgba)
     return path
 
 

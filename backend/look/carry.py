@@ -47,11 +47,22 @@ class KeyFrame:
         return torch.cat([sharp(self.painting, track.flow), weight])
 
 
-def follow(previous: Tensor, before: Frame, now: Frame) -> Tensor:
-    """History for ``now`` from the last output ``previous`` (3, H, W) of the neighbouring frame ``before``."""
-    there, back = flows(before.number, before.motion.vector, now.number, now.motion.vector)
-    seen = warp(before.display, there)
-    return torch.cat([sharp(previous, there), agreement(there, back) * trust(seen, now.display)])
+@dataclass(frozen=True)
+class Styled:
+    """The last output: its frame ``number``, the ``display`` of its render and the ``picture`` made of it (3, H, W each),
+    and its ``vector`` (4, H, W).
+    """
+
+    number: int
+    display: Tensor
+    picture: Tensor
+    vector: Tensor
+
+    def carried(self, now: Frame) -> Tensor:
+        """History (4, H, W) for the neighbouring frame ``now``."""
+        there, back = flows(self.number, self.vector, now.number, now.motion.vector)
+        weight = agreement(there, back) * trust(warp(self.display, there), now.display)
+        return torch.cat([sharp(self.picture, there), weight])
 
 
 def sharp(picture: Tensor, flow: Tensor) -> Tensor:

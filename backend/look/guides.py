@@ -112,6 +112,19 @@ def _motion(passes: dict[str, Array]) -> Motion:
     return Motion(passes["position"], objects, planes(passes["vector"]))
 
 
+def unpremultiplied(rgba: Array) -> Array:
+    """The colours (H, W, 3) of premultiplied (H, W, 4), as EXR files have them: the painter sees the colour itself."""
+    colour = rgba[..., :3]
+    if rgba[..., 3].min() < 1:
+        colour = colour / np.clip(rgba[..., 3:], 1e-4, 1)
+    return np.ascontiguousarray(colour)
+
+
+def read_display(shot: Shot, number: int) -> Tensor:
+    """Only what the artist sees of a frame: (3, H, W) in 0..1."""
+    return planes(shot.view.to_display(unpremultiplied(shot.read(number, ["beauty"])["beauty"])))
+
+
 def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tuple[Frame, Encoding]:
     """A frame of the shot, encoded. With no ``encoding`` it is measured on this frame."""
     names = [*PASSES, *(name for name in OPTIONAL if name in shot.passes(number))]
@@ -120,10 +133,8 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
         encoding = Encoding.measured(passes["depth"], passes["position"])
     beauty = passes["beauty"]
     alpha = np.clip(beauty[..., 3:], 0, 1)
-    colour = beauty[..., :3]
-    if alpha.min() < 1:  # EXR colour is premultiplied; the painter sees the colour itself
-        colour = colour / np.maximum(alpha, 1e-4)
-    display = view.to_display(np.ascontiguousarray(colour))
+    colour = unpremultiplied(beauty)
+    display = view.to_display(colour)
     # One buffer, pixel by pixel as convolutions read it: a frame's passes are copied once.
     guides = torch.empty(*beauty.shape[:2], CHANNELS)
     guides[..., :3] = torch.from_numpy(display) * 2 - 1

@@ -19,7 +19,7 @@ from ..shot import Shot
 from . import guides
 from .carry import KeyFrame, Walk, towards
 from .file import LookFile
-from .guides import Encoding, Motion
+from .guides import Motion
 
 MotionOf: TypeAlias = Callable[[int], Motion]
 
@@ -150,14 +150,14 @@ class Journey:
         return min(left), 1
 
 
-def key_frames(shot: Shot, look: LookFile, encoding: Encoding) -> list[KeyFrame]:
+def key_frames(shot: Shot, look: LookFile) -> list[KeyFrame]:
     """The look's key frames that are frames of this shot: only onto those may its paintings be laid."""
     found = []
     for key in look.card["keyframes"]:
         number = key["frame"]
         if number not in shot.frames or key["size"] != [shot.width, shot.height]:
             continue
-        display = guides.read(shot, number, shot.view, encoding)[0].display
+        display = guides.read_display(shot, number)
         seen, known = (bytes.fromhex(text) for text in (fingerprint(display), key["fingerprint"]))
         if sum(abs(a - b) for a, b in zip(seen, known, strict=True)) / len(known) > SAME_SHOT:
             continue

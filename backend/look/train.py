@@ -19,7 +19,6 @@ from . import guides
 from .examples import gather, gather_images
 from .file import LookFile
 from .generator import CELL, Config, parameter_count
-from .guides import Encoding
 from .journey import fingerprint
 from .model import Example, LookModel, no_history
 
@@ -55,7 +54,7 @@ def train(
             "passes": list(guides.PASSES),
             "encoding": encoding.as_json(),
             "view": shot.view.as_json(),
-            "keyframes": _keyframes(shot, sorted(paintings), encoding),
+            "keyframes": _keyframes(shot, sorted(paintings)),
         }
     elif images:
         examples = gather_images(images)
@@ -114,12 +113,12 @@ def _restore(model: LookModel, state: Path) -> None:
         ) from error
 
 
-def _keyframes(shot: Shot, numbers: list[int], encoding: Encoding) -> list[dict[str, Any]]:
+def _keyframes(shot: Shot, numbers: list[int]) -> list[dict[str, Any]]:
     return [
         {
             "frame": number,
             "size": [shot.width, shot.height],
-            "fingerprint": fingerprint(guides.read(shot, number, shot.view, encoding)[0].display),
+            "fingerprint": fingerprint(guides.read_display(shot, number)),
         }
         for number in numbers
     ]
