@@ -49,8 +49,8 @@ class KeyFrame:
 
 @dataclass(frozen=True)
 class Styled:
-    """The last output: its frame ``number``, the ``display`` of its render and the ``picture`` made of it (3, H, W each),
-    and its ``vector`` (4, H, W).
+    """The last output: its frame's ``number``, the ``display`` of the render and the ``picture`` made of it, both
+    (3, H, W) in display colours, and the frame's ``vector`` (4, H, W).
     """
 
     number: int

@@ -31,10 +31,10 @@ class Config:
     """
 
     guides: int
-    waves: int = 8
+    waves: int = 4
     width: int = 16
     context: int = 64
-    blocks: int = 3
+    blocks: int = 2
 
     def __post_init__(self) -> None:
         if min(self.guides, self.width, self.context) < 1 or min(self.waves, self.blocks) < 0:
@@ -115,7 +115,11 @@ class LookGenerator(nn.Module):
 
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
         # Where history is not to be trusted it is not to be seen.
-        pixel = torch.cat([guides, history[:, :3] * history[:, 3:], history[:, 3:]], 1)
+        size = (len(guides), guides.shape[1] + HISTORY, *guides.shape[2:])
+        pixel = torch.empty(size, device=guides.device, memory_format=torch.channels_last)
+        pixel[:, :-HISTORY] = guides
+        pixel[:, -HISTORY:-1] = history[:, :3] * history[:, 3:]
+        pixel[:, -1:] = history[:, 3:]
         around = self.surroundings(pixel)
         if self.training or torch.is_grad_enabled():
             return self.paint(pixel, position, around)
