@@ -25,6 +25,7 @@ FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]
 
 HALF_MAX = 65504.0  # the largest number that half float holds
+_RECIPE = "paintover:recipe"
 _STRIP = 64  # rows read at a time: a multiple of what any EXR compression packs together
 _ABANDONED = 600.0  # seconds after which an unfinished file cannot be another process's work any more
 
@@ -70,11 +71,14 @@ def _output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(message, remedy, path=str(path))
 
 
-def write_exr(path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
+def write_exr(
+    path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any]] | None = None, recipe: str = ""
+) -> None:
     """Write one frame: HxWx4 scene-linear premultiplied RGBA as half float, ZIP.
 
     ``layers`` are further layers by name, HxW or HxWxC with 1 to 4 channels, each stored as half if float16, else as
-    32-bit float. Values beyond half's range are clipped to it. Raises OutputError; no half file is left.
+    32-bit float. Values beyond half's range are clipped to it. ``recipe`` goes into the header: see ``recipe``.
+    Raises OutputError; no half file is left.
     """
     height, width = rgba.shape[:2]
     planes: list[npt.NDArray[Any]] = [rgba]
@@ -93,6 +97,8 @@ def write_exr(path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any
     spec.channelformats = tuple(oiio.TypeDesc(format_) for format_ in formats)
     spec.attribute("compression", "zip")
     spec.attribute("DateTime", "1970:01:01 00:00:00")  # else the time of writing: same in, same bytes out
+    if recipe:
+        spec.attribute(_RECIPE, recipe)
     with written_beside(path) as temporary:
         output = oiio.ImageOutput.create(str(temporary))
         done = output.open(str(temporary), spec) and output.write_image(pixels)
@@ -112,6 +118,15 @@ def _ends_well(path: Path) -> bool:
             return source.read_scanlines(0, 0, last, last + 1, spec.z, 0, 1, oiio.FLOAT) is not None
     except ShotError:
         return False
+
+
+def recipe(path: Path) -> str:
+    """What ``write_exr`` was told that this frame is made by; "" for any other file, broken ones too."""
+    try:
+        with opened(path) as source:
+            return str(source.spec(0, 0).getattribute(_RECIPE) or "")
+    except ShotError:
+        return ""
 
 
 def read_exr(path: Path) -> FloatImage:

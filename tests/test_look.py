@@ -120,6 +120,49 @@ def test_a_frame_is_made_again_when_its_render_or_look_is_newer(folder: Path, lo
     ]
 
 
+def test_another_look_makes_the_frames_again_though_they_are_newer(folder: Path, look: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.look"
+    do("look.train", shot=folder / "shot", paint={"2": folder / "2.png"}, out=other, steps=2)
+    do("look.apply", shot=folder / "shot", look=look, out=tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    do("look.apply", shot=folder / "shot", look=other, out=tmp_path / "out")
+    assert len(do("look.apply", shot=folder / "shot", look=look, out=tmp_path / "out")["written"]) == 6
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_frame_rendered_again_is_read_again(folder: Path, look: Path, tmp_path: Path) -> None:
+    """The same backend styles the same frame twice, as when an artist presses F12 again."""
+    shot = shutil.copytree(folder / "shot", tmp_path / "shot")
+    do("look.apply", shot=shot, look=look, out=tmp_path / "out", frames=[4, 4])
+    shutil.copy(shot / "slide_0006.exr", shot / "slide_0004.exr")
+    do("look.apply", shot=shot, look=look, out=tmp_path / "out", frames=[4, 4])
+    do("look.apply", shot=shot, look=look, out=tmp_path / "fresh", frames=[4, 4])
+    names = [tmp_path / kind / "slide_0004.exr" for kind in ("out", "fresh")]
+    assert names[0].read_bytes() == names[1].read_bytes()
+
+
+def test_a_painted_frame_that_is_rendered_later_is_painted(folder: Path, look: Path, tmp_path: Path) -> None:
+    shot = slide.write_shot(tmp_path / "shot", 1, *SIZE)
+    for frame in range(1, 4):
+        shutil.copy(folder / "shot" / f"slide_{frame:04d}.exr", shot)
+        do("look.apply", shot=shot, look=look, out=tmp_path / "out", frames=[frame, frame])
+    assert np.abs(styled(tmp_path / "out" / "slide_0002.exr") - painted(2)[..., :3] / 255.0).mean() < 0.02
+
+
+@pytest.mark.parametrize("missing", [4, 2])
+def test_frame_by_frame_equals_the_whole_across_a_gap_and_without_a_painting(
+    folder: Path, look: Path, tmp_path: Path, missing: int
+) -> None:
+    shot = shutil.copytree(folder / "shot", tmp_path / "shot")
+    (shot / f"slide_{missing:04d}.exr").unlink()
+    do("look.apply", shot=shot, look=look, out=tmp_path / "whole")
+    for frame in (frame for frame in (2, 3, 1, 4, 5, 6) if frame != missing):
+        do("look.apply", shot=shot, look=look, out=tmp_path / "single", frames=[frame, frame])
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {path.name for path in shot.iterdir()}
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "single" / path.name).read_bytes(), path.name
+
+
 def test_two_paintings_cross_fade(folder: Path, tmp_path: Path) -> None:
     paint_ = {"2": folder / "2.png", "5": folder / "5.png"}
     do("look.train", shot=folder / "shot", paint=paint_, out=tmp_path / "two.look", steps=30)

@@ -1,5 +1,7 @@
 """Apply a look: a shot in the painting's style, outward from the painted frames; or images one by one."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,11 +22,11 @@ from . import guides
 from .carry import Styled, filled, mixed
 from .file import LookFile
 from .generator import CELL, MARGIN, LookGenerator
-from .guides import Encoding, Frame, Motion
+from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
 from .model import padded
+from .reader import Reader, stamp
 
-READ_AHEAD = 4_000_000  # pixels of a frame up to which the next is read while this one is painted
 LARGEST = 3_000_000  # pixels that the network is given at once; larger frames go in tiles
 TILE = 1536
 
@@ -55,41 +57,56 @@ def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tens
 class Styler:
     """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it.
 
-    While a frame is painted the next one is read and the last one is written.
+    While a frame is painted the next one is read and the last one is written. For one run at a time.
     """
 
-    def __init__(self, shot: Shot, path: Path, out: Path, tile: int | None) -> None:
-        look = LookFile.open(path)
+    def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
         _check(look)
         self.shot, self.out, self.tile = shot, out, tile
         self.network = look.generator()
         self.encoding = Encoding.from_json(look.card["encoding"])
-        self.journey = Journey(key_frames(shot, look), self._motion)
-        self._todo: set[int] = set()
-        self._frame: Frame | None = None
+        self.recipe = _recipe(look, shot)
+        self.reader = Reader(shot, self.encoding)
+        numbers = [key["frame"] for key in look.card["keyframes"]]
+        self._keys_to_come = set(numbers).difference(shot.frames)
+        for number in set(numbers).intersection(shot.frames):
+            self.reader.saw(number)
+        self.journey = Journey(key_frames(shot, look), self.reader.motion)
         self._last: Styled | None = None
-        self._reader = ThreadPoolExecutor(1)
-        self._ahead: tuple[int, Future[Frame]] | None = None
 
     def path(self, number: int) -> Path:
         return self.out / self.shot.path(number).name
 
-    def run(self, shot: Shot, numbers: list[int], job: Job) -> Iterator[Path]:
-        """Style the frames ``numbers`` of ``shot``, which may have grown since the last run; yields their files."""
-        self.shot, self._todo = shot, set(numbers)
+    def can_go_on(self, shot: Shot) -> bool:
+        """Whether ``shot`` is still the one that all that is kept here was computed from, further frames aside."""
+        return self._keys_to_come.isdisjoint(shot.frames) and self.reader.holds(shot)
+
+    def is_current(self, number: int) -> bool:
+        """Whether the frame is there, whole, made by this look through this view, and newer than its render."""
+        path, render = self.path(number), self.shot.path(number)
+        return (
+            path.is_file()
+            and render.stat().st_mtime_ns <= path.stat().st_mtime_ns
+            and pictures.recipe(path) == self.recipe
+            and pictures.is_whole(path)
+        )
+
+    def run(self, numbers: list[int], job: Job) -> Iterator[Path]:
+        """Style the frames ``numbers`` of ``shot``; yields their files."""
+        self.reader.expect(self.shot, numbers)
         with ThreadPoolExecutor(1) as writer:
             writing: Future[Path] | None = None
-            for stop in self.journey.through(shot, numbers, job):
-                path, rgba = self._style(stop)
+            for stop in self.journey.through(self.shot, numbers, job):
+                rgba = self._style(stop)
                 if writing:
                     yield writing.result()
                 job.check()
-                writing = writer.submit(_written, path, rgba)
+                writing = writer.submit(self._write, self.path(stop.number), rgba)
             if writing:
                 yield writing.result()
 
-    def _style(self, stop: Stop) -> tuple[Path, NDArray[np.float32]]:
-        frame = self._read(stop.number)
+    def _style(self, stop: Stop) -> NDArray[np.float32]:
+        frame = self.reader.frame(stop.number)
         picture = paint(
             self.network,
             frame.guides,
@@ -99,10 +116,10 @@ class Styler:
         )
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
-        rgba = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
-        rgba = rgba.astype(np.float32)
+        half = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
+        rgba: NDArray[np.float32] = half.astype(np.float32)
         self._last = Styled(frame.number, frame.display, self._display(rgba), frame.motion.vector)
-        return self.path(stop.number), rgba
+        return rgba
 
     def _history(self, stop: Stop, frame: Frame) -> Tensor:
         history = torch.zeros(4, frame.height, frame.width)
@@ -113,58 +130,35 @@ class Styler:
 
     def _neighbour(self, stop: Stop) -> Styled | None:
         """The last output, on the side that the journey comes from: kept from just now, or read from its file."""
+        if stop.neighbour is None:
+            return None
         if self._last and self._last.number == stop.neighbour:
             return self._last
-        if stop.neighbour not in self.shot.frames:
-            return None
-        path = self.path(stop.neighbour)
-        if not pictures.is_whole(path):
+        if not self.is_current(stop.neighbour):  # an earlier look's frame says nothing of this one
             return None
         display, vector = (
             guides.read_display(self.shot, stop.neighbour),
             guides.read_motion(self.shot, stop.neighbour).vector,
         )
-        return Styled(stop.neighbour, display, self._display(pictures.read_exr(path)), vector)
+        return Styled(stop.neighbour, display, self._display(pictures.read_exr(self.path(stop.neighbour))), vector)
 
     def _display(self, rgba: NDArray[np.float32]) -> Tensor:
         """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
         return guides.planes(self.shot.view.to_display(guides.unpremultiplied(rgba)))
 
-    def _motion(self, number: int) -> Motion:
-        """What the journey needs of a frame; of a frame that will be styled, all is read at once."""
-        return self._read(number).motion if number in self._todo else guides.read_motion(self.shot, number)
-
-    def _read(self, number: int) -> Frame:
-        if self._frame is None or self._frame.number != number:
-            direction = 1 if self._frame is None or number > self._frame.number else -1
-            ahead, self._ahead = self._ahead, None
-            self._frame = ahead[1].result() if ahead and ahead[0] == number else self._load(number)
-            following = number + direction
-            if following in self._todo and self._frame.height * self._frame.width <= READ_AHEAD:
-                self._ahead = following, self._reader.submit(self._load, following)
-        return self._frame
-
-    def _load(self, number: int) -> Frame:
-        return guides.read(self.shot, number, self.shot.view, self.encoding)[0]
+    def _write(self, path: Path, rgba: NDArray[np.float32]) -> Path:
+        pictures.write_exr(path, rgba, recipe=self.recipe)
+        return path
 
 
-def _written(path: Path, rgba: NDArray[np.float32]) -> Path:
-    pictures.write_exr(path, rgba)
-    return path
+def _recipe(look: LookFile, shot: Shot) -> str:
+    """What a frame is made by, besides its render: a hash of the look and of the view that it is painted for."""
+    view = shot.view.as_json() | {"config": ""}  # Blender may be installed elsewhere on the next machine
+    made_by = json.dumps([look.card["sha256"], look.card["encoding"], view], sort_keys=True)
+    return hashlib.sha256(made_by.encode()).hexdigest()
 
 
 _recent: tuple[tuple[object, ...], Styler] | None = None
-
-
-def _styler(shot: Shot, look: Path, out: Path, tile: int | None) -> Styler:
-    """A styler; the last one again if nothing has changed: while Blender renders, frames come one by one."""
-    global _recent
-    if not look.is_file():
-        LookFile.open(look)
-    key = (shot.folder, look, look.stat().st_mtime_ns, out, tile, shot.view, shot.width, shot.height)
-    if _recent is None or _recent[0] != key:
-        _recent = key, Styler(shot, look, out, tile)
-    return _recent[1]
 
 
 def apply_shot(
@@ -178,14 +172,24 @@ def apply_shot(
 ) -> dict[str, Any]:
     """Style ``frames`` (first and last, inclusive; all without) of ``shot`` into ``out``.
 
-    Frames that are there and whole are not made again, unless they are older than the look or their render.
+    Frames that are there and whole are not made again, unless their render is newer, or another look or view made
+    them. A styler that ended well is kept for the next call: while Blender renders, frames come one by one.
     """
+    global _recent
     wanted = shot.select(*frames) if frames else shot.frames
-    styler = _styler(shot, look, out, tile)
-    todo = [number for number in wanted if not _is_current(styler.path(number), look, shot.path(number))]
+    if not look.is_file():
+        LookFile.open(look)  # says so
+    key = (shot.folder, look, stamp(look), out, tile, shot.view, shot.width, shot.height)
+    known, _recent = _recent, None  # nobody else has it meanwhile, and what fails is not used again
+    if known and known[0] == key and known[1].can_go_on(shot):
+        styler = known[1]
+        styler.shot = shot  # there may be more frames now
+    else:
+        styler = Styler(shot, LookFile.open(look), out, tile)
+    todo = [number for number in wanted if not styler.is_current(number)]
     written: list[Path] = []
     started = time.monotonic()
-    for path in styler.run(shot, todo, job):
+    for path in styler.run(todo, job):
         written.append(path)
         rate = len(written) / (time.monotonic() - started)
         job.progress(
@@ -195,20 +199,13 @@ def apply_shot(
             rate=rate,
             remaining=(len(todo) - len(written)) / rate,
         )
+    _recent = key, styler
     seconds = time.monotonic() - started
     return {
         "written": [str(path) for path in sorted(written)],
         "skipped": [number for number in wanted if number not in todo],
         "seconds_per_frame": seconds / max(len(written), 1),
     }
-
-
-def _is_current(path: Path, *sources: Path) -> bool:
-    """Whether ``path`` is whole and newer than all it was made from."""
-    if not path.is_file():
-        return False
-    made = path.stat().st_mtime_ns
-    return all(source.stat().st_mtime_ns <= made for source in sources) and pictures.is_whole(path)
 
 
 def _check(look: LookFile) -> None:

@@ -28,13 +28,14 @@ SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is
 
 @dataclass(frozen=True)
 class Stop:
-    """A frame on the way: the ``neighbour`` that comes before it, its ``rest`` pose, and where the paintings lie on it.
+    """A frame on the way: the ``neighbour`` that comes before it (None where the way begins), its ``rest`` pose, and
+    where the paintings lie on it.
 
     ``tracks``: (weight, key frame, track to it); the weights are those of a cross-fade between key frames.
     """
 
     number: int
-    neighbour: int
+    neighbour: int | None
     rest: RestPose
     tracks: list[tuple[float, KeyFrame, Track]]
 
@@ -72,7 +73,8 @@ class Leg:
         if self._key and self._coming:
             share = (self.number - self._key.number) / (self._coming.number - self._key.number)
             tracks = [(1 - share, self._key, self._walk.track), (share, self._coming, self._kept(self.number))]
-        return Stop(self.number, self.number - self.direction, self._walk.rest, tracks)
+        neighbour = None if self.number == self.start else self.number - self.direction
+        return Stop(self.number, neighbour, self._walk.rest, tracks)
 
     def look_ahead(self, shot: Shot, job: Job) -> None:
         """At a key frame: walk back to here from the next one, so that the two paintings can cross-fade between.
@@ -104,7 +106,10 @@ class Leg:
 
 
 class Journey:
-    """All frames of a shot, from the first key frame forward and then backward. May be asked again for more frames."""
+    """All frames of a shot: each unbroken row of them from its first key frame forward, then backward from there.
+
+    May be asked again for more frames. After an error it is of no more use.
+    """
 
     def __init__(self, keys: list[KeyFrame], motion: MotionOf) -> None:
         """``motion(number)`` reads what motion needs of a frame; it may read more on the way."""
@@ -138,16 +143,14 @@ class Journey:
     def _departure(self, shot: Shot, left: set[int]) -> tuple[int, int]:
         """Where to start from and in which direction, to come to frames that are ``left``.
 
-        From the first key frame, if a row of frames leads from there; otherwise in the order of time.
+        In the unbroken row of frames that holds the earliest of them: from its first key frame or, where nothing is
+        painted, from its first frame, so that rest poses are the same whichever frames are asked for.
         """
-        if self.keys:
-            key = min(self.keys)
-            after, before = [n for n in left if n >= key], [n for n in left if n < key]
-            if after and (min(after) == key or min(after) in towards(shot, key, min(after))):
-                return key, 1
-            if before and max(before) in towards(shot, key, max(before)):
-                return key, -1
-        return min(left), 1
+        earliest = min(left)
+        before = towards(shot, earliest, shot.frames[0])
+        row = {*before, earliest, *towards(shot, earliest, shot.frames[-1])}
+        start = min(row & self.keys.keys(), default=min(row))
+        return start, 1 if any(number >= start for number in row & left) else -1
 
 
 def key_frames(shot: Shot, look: LookFile) -> list[KeyFrame]:
