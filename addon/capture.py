@@ -19,13 +19,14 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, exr, passes, paths
+from . import compat, exr, passes, paths, properties
 from .backend import errors
 
 FrameHook = Callable[[str, int, Path], None]
 """(scene name, frame number, the frame's EXR): that frame is whole, on disk. May be called in the render thread."""
 
 SHOT_FORMAT = 1
+RENDER_RESULT = "Render Result"
 
 last_error: errors.PaintoverError | None = None
 """What the newest capture failed with; None once one has succeeded."""
@@ -48,8 +49,9 @@ _suspended = 0
 
 
 def is_on(scene: bpy.types.Scene) -> bool:
-    """Whether the artist wants the passes of every render kept (``scene.paintover.save_passes``)."""
-    return bool(scene.paintover.save_passes)  # type: ignore[attr-defined]
+    """Whether the artist wants the passes of every render kept: Save Passes, or a look that is given to them."""
+    settings = properties.of(scene)
+    return bool(settings.save_passes or settings.stylise)
 
 
 def on_frame(hook: FrameHook) -> None:
@@ -109,7 +111,13 @@ def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
 
 def save(scene: bpy.types.Scene, path: Path) -> None:
     """The Render Result as a multilayer EXR at ``path``. The scene's settings are as before. Raises OutputError."""
-    _save_image(bpy.data.images["Render Result"], scene, path, compat.use_multilayer_exr)
+    if RENDER_RESULT not in bpy.data.images:
+        raise errors.OutputError(
+            f"Frame {scene.frame_current} could not be saved: this .blend has no Render Result yet.",
+            "Switch on Save Passes in Blender's window and save the .blend, then render again.",
+            frame=scene.frame_current,
+        )
+    _save_image(bpy.data.images[RENDER_RESULT], scene, path, compat.use_multilayer_exr)
 
 
 def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
@@ -123,7 +131,13 @@ def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
     try:
         scene.render.dither_intensity = 0.0
         _save_image(image, scene, beside, compat.use_png)
-        beside.replace(picture)
+        try:
+            beside.replace(picture)
+        except OSError as error:
+            raise errors.OutputError(
+                f"{picture} cannot be written: {error.strerror}.",
+                "Close the programs that have it open, and try again.",
+            ) from error
     finally:
         scene.render.dither_intensity = dither
         bpy.data.images.remove(image)
@@ -247,7 +261,29 @@ def _on_cancel(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
         _waiting.pop().hidden.unlink(missing_ok=True)
 
 
+@persistent  # type: ignore[untyped-decorator]
+def _on_load(*_: object) -> None:
+    """Make the Render Result's data-block where a .blend lacks it.
+
+    ``-b -a`` and ``-f`` render without the operator that makes it; during a render it is too late. So the operator
+    gives the picture of an empty compositor: no engine renders anything.
+    """
+    if not bpy.app.background or RENDER_RESULT in bpy.data.images or not any(map(is_on, bpy.data.scenes)):
+        return
+    empty = bpy.data.scenes.new("Paintover")
+    empty.render.resolution_x = empty.render.resolution_y = 4
+    tree = compat.use_compositor_tree(empty)
+    tree.nodes.clear()
+    compat.new_output(tree)
+    try:
+        bpy.ops.render.render(scene=empty.name)
+    finally:
+        compat.leave_compositor_tree(empty)
+        bpy.data.scenes.remove(empty)
+
+
 _HANDLERS = (
+    ("load_post", _on_load),
     ("render_pre", _on_good),
     ("render_post", _on_post),
     ("render_write", _on_good),

@@ -129,11 +129,19 @@ def renders_view_layers(scene: Scene) -> bool:
     It does not where the sequencer, or a compositor without Render Layers, makes the picture.
     """
     render = scene.render
-    if render.use_sequencer and scene.sequence_editor is not None and len(scene.sequence_editor.strips_all):
+    if render.use_sequencer and scene.sequence_editor is not None and _shows_strips(scene.sequence_editor):
         return False
     tree: Node = compositor_tree(scene)
     if not render.use_compositing or tree is None:
         return True
     return any(
-        node.bl_idname == "CompositorNodeRLayers" and node.scene == scene and not node.mute for node in tree.nodes
+        node.bl_idname == "CompositorNodeRLayers" and node.scene in (None, scene) and not node.mute
+        for node in tree.nodes
+    )
+
+
+def _shows_strips(editor: bpy.types.SequenceEditor) -> bool:
+    """Whether the sequencer makes a picture: sound alone, and what is muted, leaves that to the view layers."""
+    return any(
+        strip.type != "SOUND" and not strip.mute and not editor.channels[strip.channel].mute for strip in editor.strips
     )

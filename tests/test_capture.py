@@ -293,6 +293,11 @@ def go_wrong(folder):
     scene.frame_set(30)
     bpy.ops.render.render()
     out["sequencer"] = (places.passes / "Scene_0030.exr").exists()
+    editor.strips[0].mute = True
+    scene.frame_set(32)
+    bpy.ops.render.render()
+    out["muted strip"] = (places.passes / "Scene_0032.exr").exists()
+    editor.strips[0].mute = False
     rendering.render_range(scene, 31, 31)
     out["render passes beside a sequencer"] = (places.passes / "Scene_0031.exr").exists()
     return out
@@ -317,6 +322,7 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert "camera" in out["no camera"][1] and out["no camera"][2]
     assert out["esc"] == [[".Scene_0009.part.exr"], [], True]
     assert not out["sequencer"]
+    assert out["muted strip"]
     assert out["render passes beside a sequencer"]
 
 
@@ -349,3 +355,23 @@ def test_a_render_farm(blender, tmp_path):
     names = sorted(path.name for path in (tmp_path / "paintover" / "Scene" / "passes").iterdir())
     assert names == ["Scene_0003.exr", "Scene_0004.exr", "Scene_0007.exr", "shot.json"]
     assert len(list(tmp_path.glob("own_*.png"))) == 3
+
+
+def open_without_a_result(folder):
+    """A .blend that has never been rendered, opened with and without a wish for its passes."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    out = []
+    for wanted in (False, True):
+        bpy.context.scene.paintover.save_passes = wanted
+        bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/{wanted}.blend")
+        bpy.ops.wm.open_mainfile(filepath=f"{folder}/{wanted}.blend")
+        data = bpy.data
+        out.append(["Render Result" in data.images, len(data.scenes), len(data.node_groups), bpy.context.scene.name])
+    return out
+
+
+def test_a_farm_has_something_to_save_from(blender, tmp_path):
+    assert blender(open_without_a_result, tmp_path) == [[False, 1, 0, "Scene"], [True, 1, 0, "Scene"]]
+    assert "Error" not in blender.output
