@@ -44,9 +44,10 @@ def warnings(scene: bpy.types.Scene) -> list[str]:
 def enable(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
     """Switch on what is missing. Gives the labels that were switched on. Leaves motion blur to the artist."""
     switched = missing(scene, view_layer)
+    if not any(getattr(view_layer, f"use_pass_cryptomatte_{kind}") for kind in ("object", "material", "asset")):
+        view_layer.pass_cryptomatte_depth = CRYPTOMATTE_DEPTH  # an artist's own mattes keep their levels
     for needed in NEEDED:
         setattr(view_layer, needed.attribute, True)
-    view_layer.pass_cryptomatte_depth = CRYPTOMATTE_DEPTH
     return switched
 
 

@@ -32,7 +32,9 @@ def switch(folder):
         out["restored"] = state() == before
     out["switched"] = passes.enable(scene, layer)
     out["after"] = [passes.missing(scene, layer), layer.pass_cryptomatte_depth, layer.use_pass_mist]
+    layer.pass_cryptomatte_depth = 6
     out["again"] = passes.enable(scene, layer)
+    out["the artist's levels"] = layer.pass_cryptomatte_depth
 
     out["warnings"] = []
     for blurred in (False, True):
@@ -54,6 +56,7 @@ def test_missing_passes_are_switched_on(blender, tmp_path):
     assert out["switched"] == everything
     assert out["after"] == [[], 2, True]
     assert out["again"] == []
+    assert out["the artist's levels"] == 6
     assert out["warnings"] == [0, 1]
     assert out["main"] == ["ViewLayer", "Second"]
 
