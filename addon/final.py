@@ -8,7 +8,8 @@ import bpy
 
 from . import capture, compat, paths
 from .backend import errors
-from .styled_group import Node
+from .compat import Node
+from .styled_group import NAME
 
 
 def render_final(scene: bpy.types.Scene, passes_folder: Path, name: str, first: int, last: int) -> None:
@@ -46,9 +47,11 @@ def composited_from_shot(
         )
     image = bpy.data.images.load(str(paths.frame_path(passes_folder, name, first)))
     image.source = "SEQUENCE"
+    scene_name = scene.name
     copy = scene.copy()
     tree: Node = compat.own_compositor_tree(copy)
     try:
+        scene.name, copy.name = NAME, scene_name  # output paths may hold {scene_name}
         copy.render.use_compositing, copy.render.use_sequencer = True, False
         copy.frame_start, copy.frame_end, copy.frame_step = first, last, 1
         copy.frame_current = first
@@ -62,6 +65,7 @@ def composited_from_shot(
     finally:
         compat.drop_own_compositor_tree(copy)
         bpy.data.scenes.remove(copy)
+        scene.name = scene_name
         bpy.data.images.remove(image)
 
 
