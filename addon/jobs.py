@@ -125,24 +125,19 @@ def start(work: Work) -> None:
 
 def poll() -> bool:
     """Take in the news. True while the work goes on; at its end raises its error, if it had one."""
-    running = session.running
+    running, session.running = session.running, None  # whatever is raised, nothing runs any more
     if running is None:
         return False
-    try:
-        news = running.ticket.poll()
-        for report in news:
-            running.report.update(report)
-        if not running.ticket.done:
-            if news:
-                redraw()
-            return True
-        value = running.ticket.result()
-    except PaintoverError:
-        session.running = None
-        raise
-    session.running = None
-    running.work.finish(value)
-    return False
+    news = running.ticket.poll()
+    for report in news:
+        running.report.update(report)
+    if running.ticket.done:
+        running.work.finish(running.ticket.result())
+        return False
+    session.running = running
+    if news:
+        redraw()
+    return True
 
 
 def stop() -> None:

@@ -152,9 +152,12 @@ class RangeRender:
         self._outcome = ""
         try:
             with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-                bpy.ops.render.render("INVOKE_DEFAULT", scene=scene.name)
+                begun = bpy.ops.render.render("INVOKE_DEFAULT", scene=scene.name)
         except RuntimeError as error:
             self._finish(refused(frame, str(error)))
+            return
+        if "CANCELLED" in begun:
+            self._finish(refused(frame, "another render is going on. Wait for its end, then render the passes again."))
 
     def _tick(self) -> float | None:
         if self._scene not in bpy.data.scenes:
