@@ -39,6 +39,7 @@ class Count:
 
     asked: int = 0
     done: int = 0
+    failed: int = 0
     shown: bool = True  # the images that show styled frames have been read again
 
 
@@ -93,6 +94,7 @@ def _take_in(styled: Frame) -> None:
 
 
 def _fail(frame: int, error: PaintoverError) -> None:
+    count.failed += 1
     jobs.note_failure(error)
     print(f"Paintover: frame {frame} was not stylised. {error}", file=sys.stderr, flush=True)
 
@@ -106,10 +108,11 @@ def finish() -> None:
 
 
 def _tick() -> float:
-    before = count.done
+    done, failed = count.done, count.failed
     step()
-    if count.done != before:
+    if count.done != done:
         count.shown = False
+    if (count.done, count.failed) != (done, failed):
         jobs.redraw()
     if not count.shown and not bpy.app.is_job_running("RENDER"):  # a render may be reading the images
         count.shown = True
@@ -120,7 +123,8 @@ def _tick() -> float:
 
 @persistent  # type: ignore[untyped-decorator]
 def _on_start(_scene: "Scene", _depsgraph: object = None) -> None:
-    count.asked, count.done = 0, 0
+    if not _under_way:  # Render Passes is one render after the other
+        count.asked = count.done = count.failed = 0
 
 
 @persistent  # type: ignore[untyped-decorator]
