@@ -55,7 +55,7 @@ def _work_on(scene: bpy.types.Scene, frames: Frames | None) -> Frames:
 def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
     """The frames whose passes are not on disk, or are older than the .blend."""
     places = paths.places(scene)
-    saved = Path(bpy.data.filepath).stat().st_mtime if bpy.data.filepath else float("inf")
+    saved = Path(bpy.data.filepath).stat().st_mtime
     files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in range(first, last + 1)}
     return [frame for frame, path in files.items() if not path.is_file() or path.stat().st_mtime < saved]
 
@@ -126,10 +126,10 @@ def render(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Passes, look, compositor, and final frames with the scene's own output settings."""
     properties.of(scene).look = str(options.look.absolute())
     trained_look(scene)
+    options.frames = first, last = _work_on(scene, options.frames)
     print(passes(scene, options), flush=True)
     print(apply(scene, options), flush=True)
     compositor_insert(scene)
-    first, last = _work_on(scene, options.frames)
     value = final_frames(scene, first, last, jobs.printer("Final Frames"))
     return f"{len(value['frames'])} final frames: {bpy.path.abspath(scene.render.filepath)}"
 
@@ -207,6 +207,8 @@ def main(arguments: list[str]) -> int:
     except SystemExit as wish:  # argparse has said what is wrong, or given help
         return WRONG_USAGE if wish.code else DONE
     try:
+        if not bpy.data.filepath:
+            raise UsageError("No .blend is open.", "Name one: blender FILE.blend --command paintover VERB ...")
         with _interruptible():
             print(options.verb(bpy.context.scene, options), flush=True)
     except PaintoverError as error:

@@ -93,6 +93,11 @@ def test_exit_code_and_words_tell_the_truth(machine, shot, words, code, said):
     assert said in done.stdout + done.stderr
 
 
+def test_without_a_blend_nothing_is_rendered_into_the_void(machine):
+    done = machine.run("--command", "paintover", "passes", timeout=300)
+    assert done.returncode == 2 and "No .blend is open" in done.stderr, done.stdout + done.stderr
+
+
 def test_no_backend_is_said(machine, shot, monkeypatch):
     blend = shot.with_name("no_backend.blend")
     blend.write_bytes(shot.read_bytes())
@@ -132,3 +137,33 @@ def test_stylise_while_rendering_ends_with_every_frame_styled(blender, machine, 
     monkeypatch.setenv("PAINTOVER_PYTHON", "/nowhere/python")  # the render goes on, and says what it could not do
     assert blender(stylised, TESTS, tmp_path / "c", look) == [[], 4, 0]
     assert blender.output.count("was not stylised") == 4 and "/nowhere/python" in blender.output
+
+
+FARM = """
+import bpy
+layer, settings = bpy.context.view_layer, bpy.context.scene.paintover
+for name in ("z", "position", "normal", "vector", "diffuse_color", "cryptomatte_object"):
+    setattr(layer, f"use_pass_{name}", True)
+settings.stylise, settings.look = True, %r
+bpy.ops.wm.save_mainfile()
+"""
+
+
+def test_a_farm_that_knows_nothing_of_paintover(machine, shot, tmp_path):
+    """``blender -b shot.blend -a``, word for word: the .blend alone says that every frame is to be stylised."""
+    look = shot.parent / "paintover" / "Scene" / "Scene.look"
+    assert look.is_file(), "the test of the commands makes it"
+    blend = tmp_path / "farm" / "shot.blend"
+    blend.parent.mkdir()
+    done = machine.script(BUILD % str(blend) + FARM % str(look))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    done = machine.run("-b", blend, "-a", timeout=300)
+    assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    frames = [f"Scene_000{number}.exr" for number in (1, 2, 3, 4)]
+    for folder in ("passes", "styled"):
+        found = sorted(path.name for path in (blend.parent / "paintover" / "Scene" / folder).glob("*.exr"))
+        assert found == frames, folder
+    assert len(final_frames(blend)) == 4
+    order = [done.stdout.index(f"styled frame {number}") for number in (1, 2, 3, 4)]
+    assert order == sorted(order)
