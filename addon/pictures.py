@@ -26,11 +26,11 @@ _waiting: set[Path] = set()
 
 def icon(path: Path) -> int:
     """The icon that shows the picture at ``path``; 0 where there is none, or not yet."""
-    if _icons is None:
+    if _icons is None or not path.is_file():
         return 0
     try:
         changed = path.stat().st_mtime_ns
-    except OSError:  # not there, or just being replaced
+    except OSError:  # just being replaced
         return 0
     if _read.get(path) != changed:
         _waiting.add(path)

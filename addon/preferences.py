@@ -71,6 +71,13 @@ def _path(text: str) -> Path | None:
     return Path(bpy.path.abspath(text)) if text else None
 
 
+def _preferences() -> PaintoverPreferences | None:
+    addons = bpy.context.preferences.addons
+    name = __package__ or "addon"
+    chosen = addons[name].preferences if name in addons else None
+    return chosen if isinstance(chosen, PaintoverPreferences) else None
+
+
 def choice() -> BackendChoice:
     """What the artist chose; the defaults where the extension was registered without being enabled.
 
@@ -78,12 +85,17 @@ def choice() -> BackendChoice:
     """
     if ENVIRONMENT_VARIABLE in os.environ:
         return BackendChoice("PYTHON", Path(os.environ[ENVIRONMENT_VARIABLE]))
-    addons = bpy.context.preferences.addons
-    name = __package__ or "addon"
-    chosen = addons[name].preferences if name in addons else None
-    if not isinstance(chosen, PaintoverPreferences):
+    chosen = _preferences()
+    if chosen is None:
         return BackendChoice()
     return BackendChoice(chosen.backend, _path(chosen.python), _path(chosen.base_python), chosen.index)
+
+
+def choose_own_environment() -> None:
+    """Let the backend run in the environment that has just been installed, whatever was chosen before."""
+    chosen = _preferences()
+    if chosen is not None:
+        chosen.backend = "OWN"
 
 
 def data_folder() -> Path:

@@ -6,7 +6,9 @@ import bpy
 
 from . import compat, compositor
 from .backend import errors
-from .styled_group import MARK, Node
+from .compat import Node
+from .operators.images import file_of
+from .styled_group import MARK
 
 # What a new texture takes over from the one whose place it takes: how the image lies on the surface.
 PLACING = ("projection", "projection_blend", "extension", "interpolation")
@@ -21,7 +23,9 @@ def styled_image(path: Path, frames: tuple[int, int] | None = None) -> bpy.types
     if not path.is_file():
         raise errors.OutputError(f"There is no styled image at {path}.", "Apply the look first.", path=str(path))
     wanted = ("SEQUENCE" if frames else "FILE", path.resolve())
-    known = next((image for image in bpy.data.images if image.get(MARK) and _identity(image) == wanted), None)
+    known = next(
+        (image for image in bpy.data.images if image.get(MARK) and (image.source, file_of(image)) == wanted), None
+    )
     if known is not None:
         known.reload()
         return known
@@ -33,10 +37,6 @@ def styled_image(path: Path, frames: tuple[int, int] | None = None) -> bpy.types
     if path.suffix.lower() == ".exr":
         image.colorspace_settings.name = compat.scene_linear()  # type: ignore[assignment]  # the stubs know no names
     return image
-
-
-def _identity(image: bpy.types.Image) -> tuple[str, Path]:
-    return image.source, Path(bpy.path.abspath(image.filepath)).resolve()
 
 
 def new_texture(

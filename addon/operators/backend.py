@@ -26,7 +26,11 @@ def install_work() -> jobs.Work:
         installer = Installer(preferences.environment(), preferences.base_python(), preferences.choice().index)
         return installer.start()
 
-    return jobs.Work("Install Backend", begin, lambda _value: jobs.close_backend())
+    def finish(_value: jobs.Report) -> None:
+        preferences.choose_own_environment()
+        jobs.close_backend()
+
+    return jobs.Work("Install Backend", begin, finish)
 
 
 def install_backend(on_progress: jobs.Sink | None = None) -> jobs.Report:

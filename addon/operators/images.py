@@ -5,24 +5,42 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ..backend.errors import OutputError
+
 if TYPE_CHECKING:
     from bpy.types import Context
 
 
 def file_of(image: bpy.types.Image) -> Path:
-    return Path(bpy.path.abspath(image.filepath, library=image.library))
+    """The image's file, without links and ``..`` in its path: two that are the same compare equal."""
+    return Path(bpy.path.abspath(image.filepath, library=image.library)).resolve()
 
 
 def showing(path: Path) -> list[bpy.types.Image]:
     """The data-blocks that were read from ``path``."""
-    return [image for image in bpy.data.images if image.filepath and file_of(image) == path]
+    return [image for image in bpy.data.images if image.filepath and file_of(image) == path.resolve()]
 
 
 def reload_under(folder: str | Path) -> None:
     """Read every image again whose file lies in ``folder``."""
     for image in bpy.data.images:
-        if image.filepath and file_of(image).parent == Path(folder):
+        if image.filepath and file_of(image).parent == Path(folder).resolve():
             image.reload()
+
+
+def save_image(image: bpy.types.Image, copy: Path | None = None) -> None:
+    """Save ``image`` as its own file, or as ``copy``, which leaves it as it is. Raises OutputError."""
+    try:
+        if copy is None:
+            image.save()
+        else:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            image.save(filepath=str(copy), save_copy=True)
+    except (OSError, RuntimeError) as error:  # Blender's own refusals are RuntimeErrors
+        reason = str(error).strip().removeprefix("Error: ").rstrip(".")
+        raise OutputError(
+            f"The image {image.name} could not be saved: {reason}.", "Save it from the Image Editor, and try again."
+        ) from error
 
 
 def show_image(context: "Context", image: bpy.types.Image, last: int = 1) -> None:

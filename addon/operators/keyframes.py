@@ -9,7 +9,7 @@ import bpy
 from .. import capture, compat, jobs, paths, properties
 from ..backend.errors import PaintingError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .images import show_image, showing
+from .images import save_image, show_image, showing
 from .shot import frame_of_passes, rendered_frames, scene_named
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ def painting_file(keyframe: properties.PaintedKeyframe) -> Path:
 
 
 def save_painted(files: Iterable[Path]) -> None:
-    """Write what was painted in Blender itself and not saved yet, so that the backend sees it."""
+    """Write what was painted in Blender itself and not saved yet, so that the backend sees it. Raises OutputError."""
     for path in files:
         for image in showing(path):
             if image.is_dirty:
-                image.save()
+                save_image(image)
 
 
 def find(scene: bpy.types.Scene, frame: int) -> properties.PaintedKeyframe | None:
@@ -71,7 +71,6 @@ def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
         places = paths.places(scene)
         painting = places.paint / f"{places.name}_{frame:04d}.png"
         if not painting.exists():
-            painting.parent.mkdir(parents=True, exist_ok=True)
             capture.save_display(scene, exr, painting)
     elif not painting.is_file():
         raise PaintingError(f"There is no painting at {painting}.", "Choose the file again.")
@@ -105,7 +104,6 @@ def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
     frame_of_passes(scene, frame)
     places = paths.places(scene)
     painting = places.paint / f"{places.name}_{frame:04d}_rough.png"
-    painting.parent.mkdir(parents=True, exist_ok=True)
     name = scene.name
     params = {"shot": str(places.passes), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
 

@@ -10,7 +10,7 @@ from ..backend.errors import LookError, PaintingError, UsageError
 from ..styled_group import MARK
 from .apply import styled_sequence
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .images import file_of, showing
+from .images import file_of, save_image, showing
 from .shot import styled_frames
 from .train import preview_file
 
@@ -41,13 +41,15 @@ def source_texture(material: "Material") -> "Image":
 
 
 def texture_file(scene: "Scene", image: "Image") -> Path:
-    """A file that holds the image as it is now: its own, or a copy where it is packed, generated or unsaved."""
+    """A file that holds the image as it is now: its own, or a copy where it is packed, generated or unsaved.
+
+    Raises ``OutputError``.
+    """
     own = file_of(image) if image.filepath else None
     if image.source == "FILE" and own is not None and own.is_file() and not image.packed_file and not image.is_dirty:
         return own
     copy = paths.places(scene).folder / "textures" / f"{paths.safe_name(image.name)}.png"
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    image.save(filepath=str(copy), save_copy=True)
+    save_image(image, copy)
     return copy
 
 
@@ -66,11 +68,9 @@ def texture_train_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     painting = Path(bpy.path.abspath(settings.texture_painting))
     if not painting.is_file():
         raise PaintingError(f"There is no painted texture at {painting}.", "Choose the file again.")
-    look = texture_look_file(scene)
-    look.parent.mkdir(parents=True, exist_ok=True)
     params = {
         "images": {str(source): str(painting)},
-        "out": str(look),
+        "out": str(texture_look_file(scene)),
         "seconds": settings.seconds,
         "seed": settings.seed,
         "preview": str(preview_file(scene)),

@@ -38,12 +38,10 @@ def train_look_work(scene: bpy.types.Scene, resume: bool = False) -> jobs.Work:
         trained_look(scene)
     save_painted(painted.values())
     settings = properties.of(scene)
-    look = look_file(scene)
-    look.parent.mkdir(parents=True, exist_ok=True)
     params = {
         "shot": str(paths.places(scene).passes),
         "paint": {str(frame): str(path) for frame, path in painted.items()},
-        "out": str(look),
+        "out": str(look_file(scene)),
         "seconds": settings.seconds,
         "seed": settings.seed,
         "resume": resume,
