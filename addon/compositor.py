@@ -6,7 +6,8 @@ import bpy
 
 from . import compat, paths, styled_group
 from .backend import errors
-from .styled_group import MARK, Node, Socket
+from .compat import Node, Socket
+from .styled_group import MARK
 
 # On a node that feeds an output which nothing fed before: the node that Paintover takes its image from. While that is
 # so, removing Paintover leaves the output free again.

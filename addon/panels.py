@@ -70,7 +70,8 @@ class Main(Base):
 
     def draw(self, context: "Context") -> None:
         layout = self.layout
-        draw_line(layout, context, status.backend())
+        for line in [*status.unsaved(), status.backend()]:
+            draw_line(layout, context, line)
         for line in status.failures():
             row = layout.box().row()
             draw_line(row.column(), context, line)
@@ -202,6 +203,8 @@ class Compositor(Base):
         row.operator("paintover.compositor_insert", icon="NODE_COMPOSITING")
         if node is not None:
             row.operator("paintover.compositor_remove", text="", icon="X")
+            for line in status.compositing(context.scene):
+                draw_line(layout, context, line)
             column = layout.column()
             column.use_property_split = True
             for socket in node.inputs:

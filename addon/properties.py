@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RANGES = (
     ("STILL", "This Frame", "The current frame only"),
     ("RANGE", "Range", "From one frame to another"),
-    ("ALL", "Whole Shot", "Every frame that has been rendered"),
+    ("ALL", "Whole Shot", "To render: the scene's frame range. To stylise: every frame that has been rendered"),
 )
 
 

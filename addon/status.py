@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import bpy
+
 from . import capture, jobs, passes, paths, preferences, stylise
 from .backend.errors import PaintoverError
 from .operators.shot import look_file
@@ -42,6 +44,14 @@ def failures() -> list[Line]:
     return [of_error(error) for error in (jobs.session.failure, capture.last_error) if error is not None]
 
 
+def unsaved() -> list[Line]:
+    """What becomes of files while the .blend has no place of its own; empty once it is saved."""
+    if bpy.data.filepath:
+        return []
+    text = "This file is not saved: passes, paintings and looks are lost when Blender quits"
+    return [Line(text, "ERROR", "Save the file before you paint.", "wm.save_mainfile")]
+
+
 def needed_passes(scene: "Scene") -> list[Line]:
     """What keeps the next render from being a shot; empty if all is well."""
     missing = passes.missing(scene, passes.main_layer(scene))
@@ -56,6 +66,15 @@ def view(scene: "Scene") -> list[Line]:
         return []
     text = "Paintings cannot be matched while Use Curves or White Balance is on in Color Management"
     return [Line(text, "ERROR")]
+
+
+def compositing(scene: "Scene") -> list[Line]:
+    """What keeps a render from showing the compositor's picture; empty if nothing does."""
+    if scene.render.use_compositing:
+        return []
+    return [
+        Line("Compositing is off: renders show no style. Switch on Output > Post Processing > Compositing", "ERROR")
+    ]
 
 
 def frames_text(frames: list[int]) -> str:
@@ -76,8 +95,9 @@ def rendered(scene: "Scene") -> Line:
 def styled(scene: "Scene") -> Line:
     places = paths.places(scene)
     frames = paths.frames_in(places.styled, places.name)
-    if stylise.count.asked > stylise.count.done:
-        return Line(f"Stylised {stylise.count.done} of {stylise.count.asked} while rendering", "SORTTIME")
+    count = stylise.count
+    if count.asked > count.done + count.failed:
+        return Line(f"Stylised {count.done} of {count.asked} while rendering", "SORTTIME")
     if not frames:
         return Line("Nothing is styled yet", "INFO")
     return Line(f"Styled: {frames_text(frames)}", "CHECKMARK")

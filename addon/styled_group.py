@@ -1,14 +1,9 @@
 """What is inside the node group *Paintover*: the styled frames, mixed with the unstyled ones."""
 
-from typing import Any
-
 import bpy
 
 from . import compat
-
-# Blender's stubs type every node and socket as their bare base class, without what each kind has of its own.
-Node = Any
-Socket = Any
+from .compat import Node, Socket
 
 NAME = "Paintover"
 MARK = "paintover"  # custom property on whatever Paintover made
