@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import LookError
@@ -14,11 +13,12 @@ from ..images import written_beside
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write nested dicts of tensors, numbers and strings; the file appears whole or not at all."""
+    """Write nested dicts of tensors, numbers and strings; the file appears whole or not at all. ``OutputError``."""
     tensors: dict[str, Tensor] = {}
     plain = _split(state, "", tensors)
+    data = to_bytes(tensors, {"state": json.dumps(plain)})
     with written_beside(path) as part:
-        save_file(tensors, part, {"state": json.dumps(plain)})
+        part.write_bytes(data)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -58,8 +58,3 @@ def _join(value: Any, tensors: dict[str, Tensor]) -> Any:
         case {"value": plain}:
             return plain
     raise LookError("The training state is damaged.", "Train again from the start.")
-
-
-def random_state(generator: torch.Generator) -> Tensor:
-    """The generator's state as a tensor, to be kept in a checkpoint."""
-    return generator.get_state().clone()

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import LookError
@@ -49,15 +49,17 @@ class LookFile:
         return channels_last(network).eval().requires_grad_(False)
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all; the card gets format and hash."""
+        """Write the file, whole or not at all; the card gets format and hash. Raises ``OutputError``."""
         tensors = {name: tensor.detach().contiguous() for name, tensor in self.weights.items()}
         for frame, pixels in self.paintings.items():
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "PNG")
             tensors[f"{PAINTING}{frame}"] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
         card = self.card | {"format": FORMAT, "sha256": _digest(tensors)}
+        # Written by us: safetensors would not tell a full disk from a fault.
+        data = save(tensors, {"card": json.dumps(card, sort_keys=True)})
         with written_beside(path) as part:
-            save_file(tensors, part, {"card": json.dumps(card, sort_keys=True)})
+            part.write_bytes(data)
 
     @classmethod
     def open(cls, path: Path) -> "LookFile":
