@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PaintingError, UsageError
-from ..images import read_painting
+from ..images import ByteImage, read_painting
 from ..job import Job
 from ..motion import RestPose
 from ..shot import Shot
@@ -19,11 +19,12 @@ from .model import Example, padded
 
 REACH = 48  # frames: further than this from a key frame little of its painting is left to be seen
 OTHERS = 6  # frames besides the key frames to learn from
+LEAST = 16  # painted pixels: of fewer there are no colours to speak of
 MEMORY = 1.5e9  # bytes that all examples together may take
 
 
-def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, Tensor]:
-    """Paintings by frame: display colours and straight alpha in 0..1, (4, H, W).
+def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, ByteImage]:
+    """Paintings by frame, as ``read_painting`` gives them: read once, for the artist may go on painting meanwhile.
 
     ``UsageError`` without paintings, ``FrameRangeError`` outside the shot, ``PaintingError`` if nothing is painted.
     """
@@ -32,15 +33,21 @@ def read_paintings(shot: Shot, paint: Mapping[int, Path]) -> dict[int, Tensor]:
     paintings = {}
     for number in sorted(paint):
         shot.select(number, number)
-        pixels = guides.planes(read_painting(paint[number], (shot.width, shot.height))) / 255
-        if float(pixels[3].max()) < 0.5:
-            raise PaintingError(
-                f"The painting of frame {number}, {paint[number].name}, is empty: every pixel is transparent.",
-                "Paint on it, save it and reload.",
-                frame=number,
-            )
-        paintings[number] = pixels
+        paintings[number] = _painted(paint[number], (shot.width, shot.height), frame=number)
     return paintings
+
+
+def _painted(path: Path, size: tuple[int, int], **details: int) -> ByteImage:
+    """A painting of that size (width, height) with something to learn from. ``PaintingError``."""
+    pixels = read_painting(path, size)
+    if np.count_nonzero(pixels[..., 3] > 127) < LEAST:
+        raise PaintingError(
+            f"The painting {path.name} is as good as empty: nearly every pixel is transparent.",
+            "Paint on it, save it and reload.",
+            path=str(path),
+            **details,
+        )
+    return pixels
 
 
 def spread(shot: Shot, keys: list[int]) -> list[int]:
@@ -52,12 +59,11 @@ def spread(shot: Shot, keys: list[int]) -> list[int]:
     return sorted({near[round(float(pick))] for pick in picks}) if near else []
 
 
-def gather(shot: Shot, paint: Mapping[int, Path], job: Job) -> tuple[list[Example], Encoding]:
+def gather(shot: Shot, paintings: Mapping[int, ByteImage], job: Job) -> tuple[list[Example], Encoding]:
     """Examples from every key frame, and from frames around them with the painting carried there.
 
-    Memory: all of them together within MEMORY bytes for up to five 4K key frames' surroundings.
+    Memory: within MEMORY bytes where the key frames and one frame more leave room (three of 4K: 2 GB), and LookModel takes as much again.
     """
-    paintings = read_paintings(shot, paint)
     keys = sorted(paintings)
     first, encoding = guides.read(shot, keys[0], shot.view, None)
     frames: dict[int, Frame] = {keys[0]: first}
@@ -72,7 +78,7 @@ def gather(shot: Shot, paint: Mapping[int, Path], job: Job) -> tuple[list[Exampl
     examples = []
     for key in keys:
         frame = frames[key]
-        source = KeyFrame.painted(key, frame.display, paintings[key])
+        source = KeyFrame.painted(key, frame.display, guides.planes(paintings[key]) / 255)
         examples.append(_example(frame, rests.get(key), encoding, source.painting, source.alpha, painted=True))
         mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
         for number, history in _carry(shot, source, frames, mine, job).items():
@@ -83,11 +89,11 @@ def gather(shot: Shot, paint: Mapping[int, Path], job: Job) -> tuple[list[Exampl
 
 
 def gather_images(images: Mapping[Path, Path]) -> list[Example]:
-    """Examples from images and their paintings, of equal size: colour alone, no passes."""
+    """Examples from images and their paintings, of equal size: colour alone, no passes. ``PaintingError``."""
     examples = []
     for source, painted in images.items():
         before = guides.planes(read_painting(source)) / 255
-        after = guides.planes(read_painting(painted, (before.shape[2], before.shape[1]))) / 255
+        after = guides.planes(_painted(painted, (before.shape[2], before.shape[1]))) / 255
         nowhere = torch.zeros(4, *before.shape[1:])
         examples.append(
             Example(padded(before[:3] * 2 - 1), padded(nowhere), padded(after[:3]), padded(after[3:]), painted=True)

@@ -16,7 +16,7 @@ from ..learning import checkpoint, device
 from ..learning.loop import Budget, Outcome, fit
 from ..shot import Shot
 from . import guides
-from .examples import gather, gather_images
+from .examples import gather, gather_images, read_paintings
 from .file import LookFile
 from .generator import CELL, Config, parameter_count
 from .journey import fingerprint
@@ -46,9 +46,9 @@ def train(
     """
     budget = Budget(seconds, steps) if seconds or steps else Budget(SECONDS)
     if shot is not None:
-        examples, encoding = gather(shot, paint or {}, job)
+        paintings = read_paintings(shot, paint or {})
+        examples, encoding = gather(shot, paintings, job)
         config = Config(guides.CHANNELS)
-        paintings = dict(paint or {})
         card: dict[str, Any] = {
             "family": "shot",
             "passes": list(guides.PASSES),
@@ -84,7 +84,7 @@ def train(
         "licence": "The artist's own: learned from the artist's paintings alone.",
     }
     weights = dict(model.average.network.state_dict())
-    LookFile(card, weights, {frame: pictures.read_painting(path) for frame, path in paintings.items()}).save(out)
+    LookFile(card, weights, paintings).save(out)
     checkpoint.save(state, model.state())
     return {
         "look": str(out),
