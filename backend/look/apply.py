@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import images as pictures
-from ..errors import LookMismatchError
+from ..errors import LookMismatchError, UsageError
 from ..images import HALF_MAX
 from ..job import Job
 from ..shot import Shot
@@ -223,7 +223,10 @@ def _check(look: LookFile) -> None:
 
 
 def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> dict[str, Any]:
-    """Style images with a look of colour alone, into PNGs of the same names in ``out``. Tileable stays tileable."""
+    """Style images with a look of colour alone, into PNGs of the same names in ``out``. Tileable stays tileable.
+
+    ``UsageError`` where a result would take the place of another, or of an image that is read.
+    """
     file = LookFile.open(look)
     if file.card["family"] != "colour":
         raise LookMismatchError(
@@ -232,8 +235,8 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
         )
     network = file.generator()
     sources = list(images)
-    written = []
-    for done, source in enumerate(sources):
+    targets = _targets(sources, out)
+    for done, (source, target) in enumerate(zip(sources, targets, strict=True)):
         job.progress(done / len(sources), source.name)
         pixels = pictures.read_painting(source)
         colour = guides.planes(pixels[..., :3]) / 255 * 2 - 1
@@ -243,11 +246,23 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
         nothing = torch.zeros(4, *surrounded.shape[1:])
         painted = paint(network, surrounded, nothing, nothing)[:, MARGIN : MARGIN + tall, MARGIN : MARGIN + wide]
         styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        twins = sum(other.stem == source.stem for other in sources) > 1
-        path = out / f"{source.name if twins else source.stem}.png"
-        pictures.write_png(path, np.concatenate([styled, pixels[..., 3:]], 2))
-        written.append(str(path))
-    return {"written": written}
+        pictures.write_png(target, np.concatenate([styled, pixels[..., 3:]], 2))
+    return {"written": [str(target) for target in targets]}
+
+
+def _targets(sources: list[Path], out: Path) -> list[Path]:
+    """Where the results go: NAME.png, or NAME.EXTENSION.png where images differ by their extension alone."""
+    stems = [source.stem for source in sources]
+    targets = [out / f"{source.name if stems.count(source.stem) > 1 else source.stem}.png" for source in sources]
+    taken = {source.resolve() for source in sources}
+    for target in targets:
+        if targets.count(target) > 1:
+            raise UsageError(
+                f"Several of the images would become {target.name}.", "Style them one by one, into different folders."
+            )
+        if target.resolve() in taken:
+            raise UsageError(f"{target} is one of the images: it would be lost.", "Choose another output folder.")
+    return targets
 
 
 def _repeats(picture: Tensor) -> bool:
