@@ -13,6 +13,7 @@ from . import guides
 from .guides import Encoding, Frame
 
 SAMPLES = 1024  # surface samples of each frame
+MOST = 48  # frames that are compared each with each: of a longer shot, some
 NEAR = 0.35  # distance in feature units within which a sample counts as painted already
 # What a network would have to guess: another colour, another light, another direction, another place.
 SCALES = {"display": 3.0, "albedo": 2.0, "normal": 0.7, "position": 0.01}
@@ -21,8 +22,9 @@ SCALES = {"display": 3.0, "albedo": 2.0, "normal": 0.7, "position": 0.01}
 def suggest(*, shot: Shot, painted: list[int], job: Job) -> dict[str, Any]:
     """The frame to paint next, and how far each frame is covered (0..1) by the frames in ``painted``.
 
-    Nothing painted: the frame that covers the others best. Distances are between random samples of each frame in a
-    space of colour, albedo, normal and world position.
+    Nothing painted: the frame that covers the others best (of a long shot, one of MOST, by as many others). Distances
+    are between random samples of each frame in a space of colour, albedo, normal and world position.
+    ``FrameRangeError`` for a painted frame that the shot lacks, ``ShotError`` if all are painted.
     """
     for number in painted:
         shot.select(number, number)
@@ -33,9 +35,15 @@ def suggest(*, shot: Shot, painted: list[int], job: Job) -> dict[str, Any]:
         frame, encoding = guides.read(shot, number, shot.view, encoding)
         features[number] = _samples(frame, encoding)
     if not painted:
-        between = {n: {m: _coverage(features[m], features[n]) for m in shot.frames} for n in shot.frames}
-        best = max(shot.frames, key=lambda n: (sum(between[n].values()), -n))
-        return {"frame": best, "coverage": {str(m): value for m, value in between[best].items()}}
+        some = [
+            shot.frames[round(place)] for place in np.linspace(0, len(shot.frames) - 1, min(MOST, len(shot.frames)))
+        ]
+        worth = {}
+        for number in some:
+            job.check()
+            worth[number] = sum(_coverage(features[other], features[number]) for other in some)
+        best = max(some, key=lambda number: (worth[number], -number))
+        return {"frame": best, "coverage": {str(n): _coverage(features[n], features[best]) for n in shot.frames}}
     known = torch.cat([features[number] for number in painted])
     coverage = {number: _coverage(features[number], known) for number in shot.frames}
     open_frames = [number for number in shot.frames if number not in painted]
