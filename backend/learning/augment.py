@@ -10,9 +10,3 @@ def symmetry(pictures: Tensor, generator: torch.Generator) -> Tensor:
     if pick & 4:
         pictures = pictures.flip(3)
     return torch.rot90(pictures, pick & 3, (2, 3))
-
-
-def tint(pictures: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Shift each picture's channels by a random constant: a discriminator then judges texture more than palette."""
-    shift = torch.randn(len(pictures), pictures.shape[1], 1, 1, generator=generator) * strength
-    return pictures + shift.to(pictures.device)

@@ -17,10 +17,6 @@ def channels_last(network: Network) -> Network:
     return network
 
 
-def activation() -> nn.Module:
-    return nn.LeakyReLU(SLOPE, inplace=True)
-
-
 def leaky_sigmoid(x: Tensor) -> Tensor:
     """A sigmoid whose gradient is nowhere less than LEAK: one that was driven into its corner would never come back."""
     return torch.sigmoid(x) + LEAK * (x - x.detach())

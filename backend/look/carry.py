@@ -100,10 +100,9 @@ class Walk:
     ``number``: where it stands. ``track``: from there to the frame it started from. ``rest``: the rest pose there.
     """
 
-    def __init__(self, start: int, motion: Motion, rest: RestPose | None = None) -> None:
-        """From frame ``start``; ``rest`` is its rest pose if another walk led here."""
+    def __init__(self, start: int, motion: Motion) -> None:
         self.number, self.motion = start, motion
-        self.rest = rest or RestPose(motion.position, motion.objects)
+        self.rest = RestPose(motion.position, motion.objects)
         self.track = Track.identity(*motion.position.shape[:2])
 
     def step(self, number: int, motion: Motion) -> None:

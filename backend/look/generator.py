@@ -20,7 +20,6 @@ BLOCK = 384  # pixels on a side that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
-POSITION = 4  # rest position (3) and the size of a pixel there (1), in units of the shot's scale
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,12 @@ class Example:
         return torch.cat([self.guides, self.position, self.target, self.known])
 
 
-def padded(picture: Tensor, cell: int = CELL) -> Tensor:
-    """(C, H, W) with its last rows and columns repeated until both sides are multiples of ``cell``."""
+def padded(picture: Tensor) -> Tensor:
+    """(C, H, W) with its last rows and columns repeated until both sides are multiples of CELL."""
     height, width = picture.shape[1:]
-    if height % cell == width % cell == 0:
+    if height % CELL == width % CELL == 0:
         return picture
-    return F.pad(picture[None], (0, -width % cell, 0, -height % cell), "replicate")[0]
+    return F.pad(picture[None], (0, -width % CELL, 0, -height % CELL), "replicate")[0]
 
 
 def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
