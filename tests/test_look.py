@@ -1,7 +1,9 @@
 """Looks through their verbs: train, apply, suggest, and what can go wrong."""
 
 import json
+import resource
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +250,47 @@ def test_suggest_names_the_frame_least_like_the_painted(folder: Path) -> None:
     assert result["coverage"]["1"] == pytest.approx(1, abs=1e-3)
     assert result["frame"] == int(min(result["coverage"], key=result["coverage"].__getitem__))
     assert do("look.suggest", shot=folder / "shot", painted=[])["frame"] in range(1, 7)
+
+
+def test_a_painting_may_be_painted_on_while_a_look_learns_from_it(folder: Path, tmp_path: Path) -> None:
+    images.write_png(tmp_path / "2.png", painted(2))
+
+    class Overwritten(Job):
+        def progress(self, fraction: float, message: str, **numbers: Any) -> None:
+            super().progress(fraction, message, **numbers)
+            if "step" in numbers:
+                (tmp_path / "2.png").write_text("half a picture")
+
+    out = tmp_path / "a.look"
+    do("look.train", Overwritten(), shot=folder / "shot", paint={"2": tmp_path / "2.png"}, out=out, steps=2)
+    assert (LookFile.open(out).paintings[2] == painted(2)).all()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"a\.look"):
+            do("look.train", shot=folder / "shot", paint={"2": folder / "2.png"}, out=tmp_path / "a.look", steps=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_image_is_lost_to_another_of_its_name(tmp_path: Path) -> None:
+    pixels = painted(2)[:16, :16]
+    for name in ("a/wood.png", "b/wood.png", "b/faint.png"):
+        images.write_png(tmp_path / name, pixels if "wood" in name else pixels // np.uint8([1, 1, 1, 3]))
+    wood, look = tmp_path / "a" / "wood.png", tmp_path / "wood.look"
+    with pytest.raises(PaintingError):
+        do("look.train", images={str(wood): tmp_path / "b" / "faint.png"}, out=look, steps=1)
+    do("look.train", images={str(wood): wood}, out=look, steps=1)
+    for sources, out in (([wood, tmp_path / "b" / "wood.png"], tmp_path / "out"), ([wood], tmp_path / "a")):
+        with pytest.raises(UsageError):
+            do("look.apply", images=sources, look=look, out=out)
+    assert (images.read_painting(wood) == pixels).all()
 
 
 def test_colour_alone_for_textures_and_tiles_stay_tiles(tmp_path: Path) -> None:
