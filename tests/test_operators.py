@@ -185,6 +185,57 @@ def test_enable_passes_remedies_motion_blur_and_a_missing_camera_is_named(blende
     assert "camera" in said
 
 
+def in_the_way(tests, folder):
+    """Files stand where Paintover's folders should be, and a painting that was changed cannot be saved."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover import paths
+    from paintover.backend.errors import OutputError
+    from paintover.operators import keyframes, passes
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    passes.render_passes(scene, 1, 1)
+    places = paths.places(scene)
+    places.paint.write_text("in the way")
+    said = {}
+
+    def complain(name):
+        try:
+            getattr(bpy.ops.paintover, name)()
+        except RuntimeError as error:
+            said[name] = str(error)
+
+    complain("keyframe_add")
+    complain("keyframe_rough_paint")
+    places.paint.unlink()
+    painting = keyframes.keyframe_add(scene)
+    image = bpy.data.images.load(str(painting))
+    image.pixels[0] = 0.5
+    painting.unlink()
+    painting.mkdir()
+    found = keyframes.showing(painting) == [image] and image.is_dirty
+    try:
+        keyframes.save_painted([painting])
+    except OutputError as error:
+        said["save"] = str(error)
+    return [found, said]
+
+
+def test_what_cannot_be_written_is_said_in_words(blender, tmp_path):
+    found, said = blender(in_the_way, TESTS, tmp_path / "shot")
+    assert found
+    assert sorted(said) == ["keyframe_add", "keyframe_rough_paint", "save"]
+    assert not any("Traceback" in text for text in said.values()), said
+    assert "paint" in said["keyframe_add"] and "could not be saved" in said["keyframe_add"]
+    assert "Nothing can be written" in said["keyframe_rough_paint"]
+    assert said["save"].startswith("The image ")
+
+
 def on_textures(tests, folder, way, look):
     """Paint over one texture, and the material has a new one."""
     import hashlib
