@@ -23,6 +23,7 @@ from addon.backend.errors import (
     Cancelled,
     ColourError,
     FrameRangeError,
+    OutputError,
     PaintoverError,
     ShotError,
     from_json,
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HARBOUR = "harbour"
 RENDER_BUDGET = 270.0  # seconds: what rendering may take on a slow machine before the demo shortens the shot
 FEWEST = 8  # frames, however slow
+MARK, REPORT = ".paintover-demo", "report.json"
 EMPTY = 0.97  # a picture with more background than this shows nothing to paint
 
 
@@ -65,6 +67,18 @@ class Demo:
         self.clock = Clock(options.setup_seconds)
         self.facts: dict[str, Any] = {}
         self.notes: list[str] = []
+
+    def claim(self) -> None:
+        """Make the folder to work in. Raises ``OutputError`` where that would replace what no demo has made."""
+        mark = self.out / MARK
+        if not mark.exists() and not (self.out / REPORT).exists():
+            for folder in (self.work, self.out / "final"):
+                if folder.exists():
+                    raise OutputError(
+                        f"{folder} is there already, and is not a demo's.", "Choose another folder with --out."
+                    )
+        self.out.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
     def blender(self, verb: str, **request: Any) -> dict[str, Any]:
         """Do ``verb`` of demo.stage in a Blender of its own. Raises its ``PaintoverError``."""
@@ -256,7 +270,7 @@ class Demo:
 
     def run(self) -> dict[str, Any]:
         """The whole demo; gives the report."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        self.claim()
         clock = self.clock
         with clock.part("render", "Preparing the scene"):
             self.prepare()
@@ -362,7 +376,7 @@ def main(words: list[str]) -> int:
     except PaintoverError as error:
         print(error, file=sys.stderr)
         return 1
-    target = demo.out / "report.json"
+    target = demo.out / REPORT
     target.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     seconds = report["seconds"]
     print(f"Done in {sum(seconds.values()) - seconds['setup']:.0f} s: {report['sheet']}")

@@ -152,3 +152,12 @@ def test_runs_and_columns() -> None:
     assert results.columns(list(range(1, 25)), [13]) == [1, 9, 13, 24]
     assert results.columns([5], [5]) == [5]
     assert results.columns(list(range(24)), [0, 1, 2, 3, 4]) == [0, 1, 2, 3, 4]
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "final").mkdir()
+    (tmp_path / "final" / "mine.png").write_text("weeks of work")
+    done = demo("--blend", tmp_path / "shot.blend", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "--out" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "final" / "mine.png").exists()
