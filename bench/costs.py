@@ -124,6 +124,7 @@ def addon_start() -> dict[str, Any]:
         " 'torch_loaded': 'torch' in sys.modules}), flush=True)\n"
         "addon.unregister()\n"
     )
+    FOLDER.mkdir(parents=True, exist_ok=True)
     runs = []
     for _ in range(3):
         ran = subprocess.run(
