@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d, interpolate
 
 from . import images, motion
-from .colour import View
 from .shot import Shot
 
 Image = NDArray[np.floating[Any]]
@@ -148,15 +147,14 @@ def warp_ratio(shot: Shot, styled_folder: str | Path, frames: Sequence[int] | No
     (default: all) count; 1 means as steady as the render. Raises ``ValueError`` where there is no such pair or the
     render does not change at all.
     """
-    view = shot.view or View.standard()
     chosen = shot.frames if frames is None else sorted(frames)
     ours = theirs = 0.0
     before: tuple[int, Image, Image, Image] | None = None
     for frame in chosen:
         passes = shot.read(frame, ["beauty", "vector"])
         styled = images.read_exr(Path(styled_folder) / shot.path(frame).name)
-        shown = view.to_display(np.ascontiguousarray(styled[..., :3]))
-        render = view.to_display(np.ascontiguousarray(passes["beauty"][..., :3]))
+        shown = shot.view.to_display(np.ascontiguousarray(styled[..., :3]))
+        render = shot.view.to_display(np.ascontiguousarray(passes["beauty"][..., :3]))
         vector = passes["vector"]
         if before is not None and before[0] == frame - 1:
             ours += warp_error(shown, before[1], vector, before[3])

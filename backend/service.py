@@ -106,7 +106,7 @@ def shot_check(params: Params, job: Job) -> dict[str, Any]:
         "height": shot.height,
         "passes": sorted(passes),
         "missing": [name for name in PASSES if name not in passes],
-        "view": shot.view.as_json() if shot.view else None,
+        "view": shot.view.as_json(),
     }
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch.nn.functional import conv2d, pad
 
 from .brush import Canvas, Stroke
-from .colour import View
 from .job import Job
 from .shot import SKY_DEPTH, Shot
 
@@ -94,8 +93,7 @@ class Subject:
         if "object" in shot.passes(frame):
             names.append("object")
         passes = shot.read(frame, names)
-        view = shot.view or View.standard()
-        shown = view.to_display(np.ascontiguousarray(passes["beauty"][..., :3]))
+        shown = shot.view.to_display(np.ascontiguousarray(passes["beauty"][..., :3]))
         depth = passes["depth"][..., 0]
         sky = depth > 0.1 * SKY_DEPTH
         ids = passes["object"][..., 0].view(np.int32) if "object" in passes else np.zeros(depth.shape, np.int32)

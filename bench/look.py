@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend import images, metrics, service
-from backend.colour import View
 from backend.job import Job
 
 from . import baselines, costs, features, patchnet, shots, styles
@@ -43,7 +42,7 @@ class Task:
 
     def shown(self, frame: int) -> Array:
         beauty = self.bench.shot.read(frame, ["beauty"])["beauty"]
-        return (self.bench.shot.view or View.standard()).to_display(np.ascontiguousarray(beauty[..., :3]))
+        return self.bench.shot.view.to_display(np.ascontiguousarray(beauty[..., :3]))
 
     def truth(self, frame: int) -> Array:
         return self.bench.truth(self.style, frame)[..., :3] / np.float32(255)
@@ -70,9 +69,8 @@ def ours(seconds: float) -> Method:
         )  # fmt: skip
         request = {"shot": str(shot.folder), "look": str(look), "out": str(out)}
         applied = service.call(service.VERBS, "look.apply", request, job)
-        view = shot.view or View.standard()
         drawn = [
-            view.to_display(np.ascontiguousarray(images.read_exr(out / shot.path(frame).name)[..., :3]))
+            shot.view.to_display(np.ascontiguousarray(images.read_exr(out / shot.path(frame).name)[..., :3]))
             for frame in JUDGED
         ]
         return drawn, {

@@ -15,7 +15,6 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from backend import images
-from backend.colour import View
 from backend.shot import Shot
 
 from . import styles
@@ -40,18 +39,14 @@ class BenchShot:
     shot: Shot
     ground: Shot
 
-    @property
-    def unseen(self) -> list[int]:
-        """The frames that are never painted."""
-        return [frame for frame in self.shot.frames if frame != PAINTED]
-
     def truth(self, style: str, frame: int) -> NDArray[np.uint8]:
         """The true drawing, HxWx4 uint8, opaque. Kept as a PNG."""
         path = self.truth_path(style, frame)
         if not path.exists():
             passes = self.ground.read(frame, styles.PASSES)
-            view = self.ground.view or View.standard()
-            large = styles.draw(style, styles.Ground.of(passes, view, rest_coordinates(self.ground.path(frame))))
+            large = styles.draw(
+                style, styles.Ground.of(passes, self.ground.view, rest_coordinates(self.ground.path(frame)))
+            )
             height, width = large.shape[0] // 2, large.shape[1] // 2
             small = large.reshape(height, 2, width, 2, 3).mean((1, 3))
             opaque = np.full((height, width, 1), 255, np.uint8)

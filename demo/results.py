@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from addon.backend import images
-from addon.backend.colour import View
 from addon.backend.shot import SKY_DEPTH, Shot
 
 Bytes = NDArray[np.uint8]
@@ -26,8 +25,7 @@ def eight_bit(display: images.FloatImage) -> Bytes:
 def displayed(shot: Shot, frame: int) -> Bytes:
     """The render of one frame as the scene's view shows it, HxWx3."""
     beauty = shot.read(frame, ["beauty"])["beauty"]
-    view = shot.view or View.standard()
-    return eight_bit(view.to_display(np.ascontiguousarray(beauty[..., :3])))
+    return eight_bit(shot.view.to_display(np.ascontiguousarray(beauty[..., :3])))
 
 
 def background(shot: Shot, frame: int) -> float:
@@ -53,9 +51,8 @@ def colour_error(wanted: Bytes, final: Path, counted: NDArray[np.bool_] | None =
 
 def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
     """HxW: the pixels whose colour the scene's view transform can show at all (AgX shows no pure yellow, say)."""
-    view = shot.view or View.standard()
     display = np.ascontiguousarray(painting[..., :3].astype(np.float32) / 255)
-    off = np.abs(view.to_display(view.from_display(display)) - display).max(axis=-1)
+    off = np.abs(shot.view.to_display(shot.view.from_display(display)) - display).max(axis=-1)
     result: NDArray[np.bool_] = off <= 2 / 255
     return result
 
@@ -63,14 +60,12 @@ def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
 def styled_display(shot: Shot, styled: Path) -> Bytes:
     """A styled frame's values as the scene's view should show them, HxWx3."""
     pixels = images.read_exr(styled)[..., :3]
-    view = shot.view or View.standard()
-    return eight_bit(view.to_display(np.ascontiguousarray(pixels)))
+    return eight_bit(shot.view.to_display(np.ascontiguousarray(pixels)))
 
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:
     """Write a painting as if the look had made exactly it."""
-    view = shot.view or View.standard()
-    linear = view.from_display(np.ascontiguousarray(painting[..., :3].astype(np.float32) / 255))
+    linear = shot.view.from_display(np.ascontiguousarray(painting[..., :3].astype(np.float32) / 255))
     images.write_exr(target, np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1))
 
 
