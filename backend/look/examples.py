@@ -62,7 +62,8 @@ def spread(shot: Shot, keys: list[int]) -> list[int]:
 def gather(shot: Shot, paintings: Mapping[int, ByteImage], job: Job) -> tuple[list[Example], Encoding]:
     """Examples from every key frame, and from frames around them with the painting carried there.
 
-    Memory: within MEMORY bytes where the key frames and one frame more leave room (three of 4K: 2 GB), and LookModel takes as much again.
+    Memory: within MEMORY bytes where the key frames and one frame more leave room (three of 4K: 2 GB), and as much
+    again in the model.
     """
     keys = sorted(paintings)
     first, encoding = guides.read(shot, keys[0], shot.view, None)

@@ -154,7 +154,7 @@ def _facts(model: LookModel, examples: list[Example], outcome: Outcome, seed: in
         "resumed_from_step": before,
         "seconds": round(outcome.seconds, 2),
         "stopped_early": outcome.stopped,
-        "device": device.describe(torch.device("cpu")),
+        "device": device.describe(),
         "seed": seed,
         "painted": sum(example.painted for example in examples),
         "carried": sum(not example.painted for example in examples),
