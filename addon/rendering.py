@@ -10,6 +10,7 @@ from . import capture, passes, paths
 from .backend import errors
 
 POLL_SECONDS = 0.05
+WITHOUT_PASSES = frozenset({"BLENDER_WORKBENCH"})  # engines that give no look what it reads
 
 
 def render_range(
@@ -48,6 +49,11 @@ def check_range(scene: bpy.types.Scene, first: int, last: int) -> None:
     if scene.camera is None:
         raise errors.ShotError(
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."
+        )
+    if scene.render.engine in WITHOUT_PASSES:
+        raise errors.ShotError(
+            "Workbench does not render the passes that a look needs.",
+            "Choose Cycles or EEVEE in Render properties > Render Engine.",
         )
 
 

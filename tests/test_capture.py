@@ -271,6 +271,9 @@ def go_wrong(folder):
     camera, scene.camera = scene.camera, None
     out["no camera"] = refused(lambda: rendering.render_range(scene, 1, 3))
     scene.camera = camera
+    scene.render.engine = "BLENDER_WORKBENCH"
+    out["workbench"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    scene.render.engine = "CYCLES"
 
     def stumble(done, total):
         raise errors.BackendError("stumbled")
@@ -314,6 +317,7 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
         ("full", "output"),
         ("turned round", "frame-range"),
         ("no camera", "shot"),
+        ("workbench", "shot"),
         ("stumbled", "backend"),
     ):
         assert out[case] is not None, case
