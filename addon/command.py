@@ -36,6 +36,13 @@ def frame_range(text: str) -> Frames:
     return int(match[1]), int(match[2] or match[1])
 
 
+def whole_number(text: str) -> int:
+    """A count that is at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+    return int(text)
+
+
 def painted_frame(text: str) -> tuple[int, Path]:
     """``5=a.png`` -> (5, a.png)."""
     frame, equals, path = text.partition("=")
@@ -169,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
         "--paint", metavar="FRAME=IMAGE", type=painted_frame, action="append", default=[], help="a painted frame"
     )
     command.add_argument("--out", metavar="LOOK", type=Path, help="the look file to write")
-    command.add_argument("--seconds", type=int, help="how long to train")
+    command.add_argument("--seconds", type=whole_number, help="how long to train")
     command.add_argument("--seed", type=int, help="same seed, same look")
     command.add_argument("--resume", action="store_true", help="go on where the training of this look ended")
 

@@ -82,6 +82,7 @@ def test_a_shot_from_the_command_line(machine, shot):
         (["apply", "--frames", "80-90"], 1, "80 and 90"),
         (["render"], 2, "--look"),
         (["passes", "--frames", "4-2"], 2, "no frame range"),
+        (["train", "--seconds", "0"], 2, "no whole number"),
         (["dance"], 2, "dance"),
         ([], 2, "VERB"),
         (["--help"], 0, "render"),
