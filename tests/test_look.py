@@ -318,6 +318,10 @@ def damaged(look: Path, path: Path, how: str) -> Path:
     if how == "a flipped byte":
         data[-100] ^= 1
         path.write_bytes(data)
+    elif how == "a flipped digit in the card":
+        at = data.index(b"pixel") + data[data.index(b"pixel") :].index(b"0.") + 2
+        data[at] ^= 1
+        path.write_bytes(data)
     elif how == "cut":
         path.write_bytes(data[: len(data) // 2])
     elif how == "a pickle":
@@ -335,7 +339,17 @@ def damaged(look: Path, path: Path, how: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "how", ["a flipped byte", "cut", "a pickle", "a missing tensor", "another version", "no card", "not there"]
+    "how",
+    [
+        "a flipped byte",
+        "a flipped digit in the card",
+        "cut",
+        "a pickle",
+        "a missing tensor",
+        "another version",
+        "no card",
+        "not there",
+    ],
 )
 def test_a_damaged_look_is_refused_in_plain_words(folder: Path, look: Path, tmp_path: Path, how: str) -> None:
     path = damaged(look, tmp_path / "bad.look", how)

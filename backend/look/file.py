@@ -31,8 +31,9 @@ class LookFile:
     """What a look file holds.
 
     ``card``: format, family ("shot": guided by passes; "colour": by colour alone), config, passes and encoding, size
-    rule, view, keyframes, training facts, scores, licence, sha256. ``weights``: the generator's. ``paintings``: frame
-    number to RGBA (H, W, 4), carried along the shot that they were painted on.
+    rule, view, keyframes, training facts, scores, licence, and the sha256 of all tensors (the card's own hash stands
+    beside it in the file). ``weights``: the generator's. ``paintings``: frame number to RGBA (H, W, 4), carried along
+    the shot that they were painted on.
     """
 
     card: dict[str, Any]
@@ -57,7 +58,8 @@ class LookFile:
             tensors[f"{PAINTING}{frame}"] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
         card = self.card | {"format": FORMAT, "sha256": _digest(tensors)}
         # Written by us: safetensors would not tell a full disk from a fault.
-        data = save(tensors, {"card": json.dumps(card, sort_keys=True)})
+        text = json.dumps(card, sort_keys=True)
+        data = save(tensors, {"card": text, "card_sha256": hashlib.sha256(text.encode()).hexdigest()})
         with written_beside(path) as part:
             part.write_bytes(data)
 
@@ -75,8 +77,10 @@ class LookFile:
                 f"{path.name} is not a look file, or it is damaged ({error}).",
                 "Only files that Paintover's Train Look wrote can be used. " + TRAIN_AGAIN,
             ) from error
-        card = _card(path, metadata.get("card"))
-        if card.get("sha256") != _digest(tensors):
+        text = metadata.get("card", "")
+        card = _card(path, text)
+        whole = metadata.get("card_sha256") == hashlib.sha256(text.encode()).hexdigest()
+        if not whole or card.get("sha256") != _digest(tensors):
             raise LookError(f"{path.name} is damaged: its contents are not what was saved.", TRAIN_AGAIN)
         paintings = {
             int(name.removeprefix(PAINTING)): np.asarray(Image.open(io.BytesIO(tensor.numpy().tobytes())))
@@ -89,8 +93,8 @@ class LookFile:
         return look
 
 
-def _card(path: Path, text: str | None) -> dict[str, Any]:
-    if text is None:
+def _card(path: Path, text: str) -> dict[str, Any]:
+    if not text:
         raise LookError(f"{path.name} has no card: it is a safetensors file, but not a look.", "Choose a .look file.")
     try:
         card = json.loads(text)
