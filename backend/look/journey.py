@@ -100,9 +100,13 @@ class Leg:
         self._coming = coming
 
     def _kept(self, number: int) -> Track:
+        """The track that ``look_ahead`` left for this frame; its file goes, for no frame is passed twice."""
         assert self._scratch is not None
-        with np.load(self._scratch / f"{number}.npz") as kept:
-            return Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
+        path = self._scratch / f"{number}.npz"
+        with np.load(path) as kept:
+            track = Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
+        path.unlink()
+        return track
 
 
 class Journey:
