@@ -95,6 +95,18 @@ def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> Non
         assert all(torch.equal(ours[network][name], theirs[network][name]) for name in ours[network]), network
 
 
+def test_going_on_with_new_colours_can_reach_them() -> None:
+    grey, red = example(), example()
+    grey.target[:] = torch.linspace(0.2, 0.8, 56)
+    red.target[:] = torch.tensor([0.9, 0.1, 0.1])[:, None, None]
+    before, after = LookModel(Config(5), [grey], seed=0), LookModel(Config(5), [grey, red], seed=0)
+    after.restore(before.state())
+    for step in range(150):
+        after.step(step / 150)
+    made = after.generator(red.guides[None], red.position[None], torch.zeros(1, 4, 48, 56))
+    assert float((made[:, 0] - made[:, 1]).detach().max()) > 0.3
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "pickle")
     with pytest.raises(LookError):

@@ -112,6 +112,16 @@ class LookGenerator(nn.Module):
         self.tone.weight[:, :3, 0, 0] = 2 * self.axes / self.span[:, None].clamp_min(0.1)
         self.tone.bias.copy_(4 * ((0.5 * self.axes.sum(1) - self.low) / self.span - 0.5).clamp(-2, 2))
 
+    @torch.no_grad()
+    def widen_colours(self, pixels: Tensor) -> None:
+        """Let these colours (N, 3) be reached too: paint may have been added since the network began to learn."""
+        along = pixels @ self.axes.T
+        low, high = along.amin(0), along.amax(0)
+        if bool(((low < self.low - 1e-4) | (high > self.low + self.span + 1e-4)).any()):
+            high = torch.maximum(high, self.low + self.span)
+            self.low.copy_(torch.minimum(low, self.low))
+            self.span.copy_(high - self.low)
+
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
         # Where history is not to be trusted it is not to be seen.
         size = (len(guides), guides.shape[1] + HISTORY, *guides.shape[2:])

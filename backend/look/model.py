@@ -93,7 +93,8 @@ class LookModel:
         self.random = torch.Generator().manual_seed(seed)
         self.weights = weights or Weights()
         self.generator = channels_last(LookGenerator(config))
-        self.generator.take_colours(*colour_range([example for example in examples if example.painted]))
+        self.colours = painted_colours(examples)
+        self.generator.take_colours(*colour_range(self.colours))
         self.discriminator = channels_last(PatchDiscriminator())
         self.average = Average(self.generator, 0.995)
         self.optimiser = torch.optim.Adam(self.generator.parameters(), RATE, (0.9, 0.99))
@@ -206,15 +207,21 @@ class LookModel:
         self.judge_optimiser.load_state_dict(state["judge_optimiser"])
         self.random.set_state(state["random"])
         self.steps = state["steps"]
+        for network in (self.generator, self.average.network):
+            network.widen_colours(self.colours)
 
 
-def colour_range(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
-    """The painter's colours as a box: its axes (3, 3), one a row, and lower end and length (3) along each.
+def painted_colours(examples: list[Example]) -> Tensor:
+    """(N, 3): the display colours of every pixel that the artist painted."""
+    return torch.cat([e.target.flatten(1).T[e.known.flatten() > 0.5] for e in examples if e.painted])
+
+
+def colour_range(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The painter's colours (N, 3) as a box: its axes (3, 3), one a row, and lower end and length (3) along each.
 
     The axes are the principal components of what is painted. A drawing in ink has one that is long and two that are
     almost nothing: then nothing green or pink can come up, whatever the passes show in other frames.
     """
-    pixels = torch.cat([e.target.flatten(1).T[e.known.flatten() > 0.5] for e in examples])
     _, _, axes = torch.linalg.svd(torch.cov(pixels.T).double())
     along = pixels @ axes.float().T
     low, high = along.amin(0), along.amax(0)
