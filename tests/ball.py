@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+from layers import write_frame
 
 LAYERS = {"Combined": "RGBA", "DiffCol": "RGB", "Normal": "XYZ", "Depth": "Z", "Position": "XYZ", "Vector": "XYZW"}
 
@@ -25,11 +25,5 @@ def write_shot(folder: Path, frames: int, width: int, height: int) -> Path:
             "Position": np.stack([u, np.where(ball, -bulge, 1), -v], -1),
             "Vector": np.stack([np.where(ball, -2, 0), 0 * x, np.where(ball, 2, 0), 0 * x], -1),
         }
-        names = [f"ViewLayer.{name}.{channel}" for name, channels in LAYERS.items() for channel in channels]
-        spec = oiio.ImageSpec(width, height, len(names), oiio.FLOAT)
-        spec.channelnames = tuple(names)
-        output = oiio.ImageOutput.create("x.exr")
-        assert output.open(str(folder / f"ball_{frame:04d}.exr"), spec)
-        assert output.write_image(np.concatenate([passes[name] for name in LAYERS], -1).astype(np.float32))
-        output.close()
+        write_frame(folder / f"ball_{frame:04d}.exr", passes, LAYERS)
     return folder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+from layers import write_frame
 from numpy.typing import NDArray
 
 LAYERS = {
@@ -57,12 +57,6 @@ def write_shot(folder: Path, frames: int = 6, width: int = 96, height: int = 64,
             "Vector": np.stack([np.where(on_card, side, 0) for side in (-SPEED, 0, -SPEED, 0)], -1),
             "CryptoObject00": np.stack([names, names * 0 + 1, names * 0, names * 0], -1),
         }
-        layers = {name: channels for name, channels in LAYERS.items() if name != leave_out}
-        channels = [f"ViewLayer.{name}.{channel}" for name, letters in layers.items() for channel in letters]
-        spec = oiio.ImageSpec(width, height, len(channels), oiio.FLOAT)
-        spec.channelnames = tuple(channels)
-        output = oiio.ImageOutput.create("x.exr")
-        assert output.open(str(folder / f"slide_{frame:04d}.exr"), spec)
-        assert output.write_image(np.concatenate([passes[name] for name in layers], -1).astype(np.float32))
-        output.close()
+        passes.pop(leave_out, None)
+        write_frame(folder / f"slide_{frame:04d}.exr", passes, LAYERS)
     return folder
