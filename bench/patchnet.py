@@ -86,44 +86,53 @@ def discriminator() -> nn.Sequential:
     )  # fmt: skip
 
 
-def train(
-    shown: np.ndarray,
-    painted: np.ndarray,
-    seconds: float | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    batch: int = BATCH,
-) -> tuple[Generator, int]:
-    """Learn to turn ``shown`` into ``painted`` (HxWx3, 0..1) for so many seconds or steps. Gives the steps done too."""
-    torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    source, target = (_planes(image).to(device) for image in (shown, painted))
-    generator, judge = Generator().to(device), discriminator().to(device)
-    settings = {"lr": RATE, "betas": (0.9, 0.999), "weight_decay": DECAY}
-    optimiser, judge_optimiser = (torch.optim.Adam(net.parameters(), **settings) for net in (generator, judge))
-    with_features = features.available(features.VGG)
-    rng = np.random.default_rng(seed)
-    height, width = shown.shape[:2]
-    started, step = time.perf_counter(), 0
-    while (seconds is None or time.perf_counter() - started < seconds) and (steps is None or step < steps):
-        corners = rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (batch, 2))
+class Training:
+    """Learns to turn ``shown`` into ``painted`` (HxWx3, 0..1); may be stopped at any moment and gone on with.
+
+    ``steps`` and ``seconds`` tell how far it has come.
+    """
+
+    def __init__(self, shown: np.ndarray, painted: np.ndarray, seed: int = 0, batch: int = BATCH) -> None:
+        torch.manual_seed(seed)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.generator, self.judge = Generator().to(device), discriminator().to(device)
+        self.steps, self.seconds = 0, 0.0
+        self._source, self._target = (_planes(image).to(device) for image in (shown, painted))
+        settings = {"lr": RATE, "betas": (0.9, 0.999), "weight_decay": DECAY}
+        self._optimiser, self._judge_optimiser = (
+            torch.optim.Adam(net.parameters(), **settings) for net in (self.generator, self.judge)
+        )
+        self._with_features = features.available(features.VGG)
+        self._rng, self._batch = np.random.default_rng(seed), batch
+
+    def until(self, seconds: float | None = None, steps: int | None = None) -> Generator:
+        """Go on until it has learned for so many seconds or steps in all. Gives the generator, ready for use."""
+        self.generator.train()
+        started = time.perf_counter() - self.seconds
+        while (seconds is None or self.seconds < seconds) and (steps is None or self.steps < steps):
+            self._step()
+            self.seconds = time.perf_counter() - started
+        return self.generator.eval()
+
+    def _step(self) -> None:
+        height, width = self._source.shape[1:]
+        corners = self._rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (self._batch, 2))
         windows = [np.s_[:, row : row + PATCH, column : column + PATCH] for row, column in corners]
-        given, wanted = (torch.stack([image[window] for window in windows]) for image in (source, target))
+        given, wanted = (torch.stack([image[window] for window in windows]) for image in (self._source, self._target))
 
-        made = generator(given)
-        on_made, on_true = judge(made.detach()), judge(wanted)
-        judge_optimiser.zero_grad()
+        made = self.generator(given)
+        on_made, on_true = self.judge(made.detach()), self.judge(wanted)
+        self._judge_optimiser.zero_grad()
         (on_made.square().mean() + (on_true - 1).square().mean()).backward()
-        judge_optimiser.step()
+        self._judge_optimiser.step()
 
-        loss = L1_WEIGHT * (made - wanted).abs().mean() + ADVERSARIAL_WEIGHT * (judge(made) - 1).square().mean()
-        if with_features:
+        loss = L1_WEIGHT * (made - wanted).abs().mean() + ADVERSARIAL_WEIGHT * (self.judge(made) - 1).square().mean()
+        if self._with_features:
             loss = loss + FEATURE_WEIGHT * _feature_loss(made, wanted)
-        optimiser.zero_grad()
+        self._optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
-        step += 1
-    return generator.eval(), step
+        self._optimiser.step()
+        self.steps += 1
 
 
 def _feature_loss(made: Tensor, wanted: Tensor) -> Tensor:
