@@ -3,7 +3,6 @@
 import importlib
 import importlib.metadata
 import os
-import platform
 import shutil
 from typing import Any
 
@@ -17,9 +16,8 @@ def described() -> dict[str, Any]:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
         return {"torch": None, "device": None, "threads": _cores()}
-    without_card = version.endswith("+cpu") or shutil.which("nvidia-smi") is None
-    if without_card and platform.system() != "Darwin":
-        return {"torch": version, "device": "cpu", "threads": _cores()}
+    if version.endswith("+cpu") or shutil.which("nvidia-smi") is None:
+        return {"torch": version, "device": f"CPU ({_cores()} threads)", "threads": _cores()}
     return loaded()
 
 
@@ -29,11 +27,9 @@ def loaded() -> dict[str, Any]:
         importlib.import_module(library)
     import torch
 
-    if torch.cuda.is_available():
-        device = f"cuda ({torch.cuda.get_device_name()})"
-    else:
-        device = "mps" if torch.backends.mps.is_available() else "cpu"
-    return {"torch": torch.__version__, "device": device, "threads": torch.get_num_threads()}
+    from .learning import device
+
+    return {"torch": torch.__version__, "device": device.describe(), "threads": torch.get_num_threads()}
 
 
 def _cores() -> int:

@@ -20,6 +20,7 @@ Image = NDArray[np.floating[Any]]
 
 # Karras et al. 2018, section 5: 7x7 patches, 128 per image and level, 4 x 128 projections, down to 16 pixels.
 # They draw them from 16384 images; a shot has a few large frames, so 8192 are drawn from each.
+SLIP = 0.75  # pixels: what is a little off counts as seen, for the eye sees it too
 SWD_PATCH = 7
 SWD_PATCHES = 8192
 SWD_REPEATS = 4
@@ -129,7 +130,7 @@ def warp_error(image: Image, previous: Image, vector: Image, previous_vector: Im
     in both frames.
     """
     back, forth = _planes(vector[..., :2]), _planes(previous_vector[..., 2:4])
-    seen = motion.agreement(back, forth)
+    seen = motion.agreement(back, motion.warp(forth, back), SLIP)
     if not seen.any():
         return 0.0
     squared = (_planes(image) - motion.warp(_planes(previous), back)) ** 2

@@ -14,9 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-FORWARD_BACKWARD_TOLERANCE = (
-    0.75  # pixels: vectors are exact but not anti-aliased, so silhouettes are off by half a pixel
-)
+SLIP = 0.3  # pixels between going to the next frame and coming back: exact vectors lose less on one surface
 SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to
 DEFORMED = 5e-3  # of an object's extent: with a larger error it did not move as one piece
 STILL = np.eye(4, 3)
@@ -48,10 +46,13 @@ def inside(flow: Tensor) -> Tensor:
     return ((column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1))[None].to(flow.dtype)
 
 
-def agreement(there: Tensor, back: Tensor) -> Tensor:
-    """Validity of the flow ``there``, given the other frame's flow ``back`` to this one (forward-backward check)."""
-    error = there + warp(back, there)
-    return (error.square().sum(0, keepdim=True) < FORWARD_BACKWARD_TOLERANCE**2).to(there.dtype) * inside(there)
+def agreement(there: Tensor, back: Tensor, slip: float = SLIP) -> Tensor:
+    """Validity of the flow ``there``, given the other frame's flow ``back``, as it is at the end of ``there``.
+
+    The forward-backward check: both together must lead to where they began, within ``slip`` pixels.
+    """
+    error = (there + back).square_().sum(0, keepdim=True)
+    return (error < slip**2).to(there.dtype).mul_(inside(there))
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,18 @@ class Track:
     def identity(height: int, width: int) -> "Track":
         return Track(torch.zeros(2, height, width), torch.ones(1, height, width))
 
-    def extended(self, there: Tensor, valid: Tensor) -> "Track":
-        """The track of the next frame along, whose flow ``there`` leads to this track's frame.
+    def extended(self, there: Tensor, back: Tensor) -> tuple["Track", "Track"]:
+        """The tracks of the next frame along: to this track's frame, and on to the key frame.
 
+        ``there``: the next frame's flow to this track's frame; ``back``: that frame's flow to the next one.
         Flows are composed, never images: a painting is resampled once, however far it is carried.
         """
-        flow = there + warp(self.flow, there)
+        ends = warp(torch.cat([back, self.flow, self.valid]), there)
+        step = Track(there, agreement(there, ends[:2]))
+        flow = there + ends[2:4]
         # A sample that mixes valid with invalid neighbours mixes two surfaces: only full validity counts.
-        still = (warp(self.valid, there) > 0.999).to(valid.dtype)
-        return Track(flow, valid * still * inside(flow))
+        still = (ends[4:] > 0.999).to(there.dtype)
+        return step, Track(flow, still.mul_(step.valid).mul_(inside(flow)))
 
 
 class RestPose:

@@ -54,6 +54,12 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
             "Check that the disk is not full and that this place may be read and written.",
         ) from error
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+            log.info("%s: out of memory on the graphics card", verb, exc_info=True)
+            raise BackendError(
+                "There is not enough memory on the graphics card for this.",
+                "Close other programs that use it, use smaller tiles, or set CUDA_VISIBLE_DEVICES to nothing.",
+            ) from error
         log.exception("%s", verb)
         raise BackendError(
             f"The backend stumbled: {type(error).__name__}: {error}",

@@ -51,7 +51,7 @@ def test_info_is_told_and_loads_no_torch():
     assert set(line["value"]) == {"version", "protocol", "python", "executable", "torch", "device", "threads"}
     assert backend("info").stdout.startswith("version: ")
     script = "import sys; from backend.cli import main; main(['info']); assert 'torch' not in sys.modules"
-    if line["value"]["device"] == "cpu":
+    if line["value"]["device"].startswith("CPU"):
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert done("info", "--load")["torch"] == line["value"]["torch"]
 

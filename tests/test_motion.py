@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slide
+import torch
 
 from backend.look import guides
-from backend.look.carry import Walk, towards
+from backend.look.carry import Source, StyledFrame, Walk, history, towards
 from backend.shot import Shot
 
 
@@ -55,3 +56,23 @@ def test_a_gap_in_the_shot_ends_the_way(tmp_path: Path) -> None:
     shot = Shot.open(folder)
     assert towards(shot, 1, 6) == [2, 3]
     assert towards(shot, 6, 1) == [5]
+
+
+def test_paint_that_overhangs_an_edge_is_not_left_behind(shot: Shot) -> None:
+    """Beside the card the wall carries the edge of the card's paint: not where the card has gone from, nor for long."""
+    key, now = guides.read(shot, 1, shot.view, None)[0], guides.read(shot, 5, shot.view, None)[0]
+    walk = walked(shot, 1, 5)
+    painted = StyledFrame.painted(1, key.display, torch.cat([key.display, torch.ones_like(key.alpha)]))
+    trusted = history([Source(1.0, painted, walk.track)], None, now)[3] > 0.9
+    before, after = slide.card(1, shot.width, shot.height), slide.card(5, shot.width, shot.height)
+    left, row = int(before.nonzero()[1].min()), shot.height // 2
+    assert not trusted[row, left - 3 : left].any()
+    assert trusted[row, : left - 8].all() and trusted[row, after[row].nonzero()[0][1:-1]].all()
+
+    # The last output is beside every edge that moves, on both sides of the card, as paint that may not be the wall's.
+    assert walk.step_back is not None
+    last = StyledFrame.made(4, guides.read_display(shot, 4), guides.read_display(shot, 4))
+    trusted = history([], Source(1.0, last, walk.step_back), now)[3] > 0.9
+    left, right = (int(end) for end in (after[row].nonzero()[0].min(), after[row].nonzero()[0].max()))
+    assert not trusted[row, left - 3 : left].any() and not trusted[row, right + 1 : right + 4].any()
+    assert trusted[row, : left - 12].all() and trusted[row, left + 1 : right].all()

@@ -1,8 +1,18 @@
-"""What a model was trained on."""
+"""Which device networks learn and run on: a CUDA card where there is one, else the processor.
+
+Passes, paintings and what is carried stay in the processor's memory; a network's inputs are moved to its device.
+``CUDA_VISIBLE_DEVICES`` chooses among cards, or hides them.
+"""
 
 import torch
 
 
+def chosen() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def describe() -> str:
-    """The device in words, for cards. Looks are small: they learn and run on the processor."""
+    """The chosen device in words, for cards and for the panel."""
+    if chosen().type == "cuda":
+        return f"CUDA ({torch.cuda.get_device_name()})"
     return f"CPU ({torch.get_num_threads()} threads)"

@@ -17,12 +17,13 @@ from .. import images as pictures
 from ..errors import LookMismatchError, UsageError
 from ..images import HALF_MAX
 from ..job import Job
+from ..learning import device
 from ..shot import Shot
 from . import guides
-from .carry import Styled, filled, mixed
+from .carry import Source, StyledFrame, history
 from .file import LookFile
 from .generator import CELL, MARGIN, LookGenerator
-from .guides import Encoding, Frame
+from .guides import Encoding
 from .journey import Journey, Stop, key_frames
 from .model import padded
 from .reader import Reader, stamp
@@ -32,7 +33,11 @@ TILE = 1536
 
 
 def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tensor, tile: int | None = None) -> Tensor:
-    """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam."""
+    """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam.
+
+    Inputs and result are in the processor's memory, whatever device the network is on.
+    """
+    where = network.low.device
     height, width = guide.shape[1:]
     if tile is None:
         tile = max(height, width) if height * width <= LARGEST else TILE
@@ -44,7 +49,7 @@ def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tens
                 bottom, right = min(top + tile, height), min(left + tile, width)
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
                 inputs = (
-                    padded(plane[:, above : bottom + MARGIN, before : right + MARGIN])[None]
+                    padded(plane[:, above : bottom + MARGIN, before : right + MARGIN])[None].to(where)
                     for plane in (guide, position, history)
                 )
                 painted = network(*inputs)[0]
@@ -63,7 +68,7 @@ class Styler:
     def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
         _check(look)
         self.shot, self.out, self.tile = shot, out, tile
-        self.network = look.generator()
+        self.network = look.generator().to(device.chosen())
         self.encoding = Encoding.from_json(look.card["encoding"])
         self.recipe = _recipe(look, shot)
         self.reader = Reader(shot, self.encoding)
@@ -72,7 +77,7 @@ class Styler:
         for number in set(numbers).intersection(shot.frames):
             self.reader.saw(number)
         self.journey = Journey(key_frames(shot, look), self.reader.motion)
-        self._last: Styled | None = None
+        self._last: StyledFrame | None = None
 
     def path(self, number: int) -> Path:
         return self.out / self.shot.path(number).name
@@ -111,36 +116,27 @@ class Styler:
             self.network,
             frame.guides,
             guides.positions(stop.rest.rest, frame.depth, self.encoding),
-            self._history(stop, frame),
+            history(stop.paintings, self._last_output(stop), frame),
             self.tile,
         )
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
         half = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
         rgba: NDArray[np.float32] = half.astype(np.float32)
-        self._last = Styled(frame.number, frame.display, self._display(rgba), frame.motion.vector)
+        self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba))
         return rgba
 
-    def _history(self, stop: Stop, frame: Frame) -> Tensor:
-        history = torch.zeros(4, frame.height, frame.width)
-        if stop.tracks:
-            history = mixed([(weight, key.carried(track, frame)) for weight, key, track in stop.tracks])
-        before = self._neighbour(stop)
-        return filled(history, before.carried(frame)) if before else history
-
-    def _neighbour(self, stop: Stop) -> Styled | None:
-        """The last output, on the side that the journey comes from: kept from just now, or read from its file."""
+    def _last_output(self, stop: Stop) -> Source | None:
+        """The output on the side that the journey comes from: kept from just now, or read from its file."""
         if stop.neighbour is None:
             return None
-        if self._last and self._last.number == stop.neighbour:
-            return self._last
-        if not self.is_current(stop.neighbour):  # an earlier look's frame says nothing of this one
-            return None
-        display, vector = (
-            guides.read_display(self.shot, stop.neighbour),
-            guides.read_motion(self.shot, stop.neighbour).vector,
-        )
-        return Styled(stop.neighbour, display, self._display(pictures.read_exr(self.path(stop.neighbour))), vector)
+        number, track = stop.neighbour
+        if self._last is None or self._last.number != number:
+            if not self.is_current(number):  # an earlier look's frame says nothing of this one
+                return None
+            made = self._display(pictures.read_exr(self.path(number)))
+            self._last = StyledFrame.made(number, guides.read_display(self.shot, number), made)
+        return Source(1.0, self._last, track)
 
     def _display(self, rgba: NDArray[np.float32]) -> Tensor:
         """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
@@ -233,7 +229,7 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
             "This look is guided by a render's passes, which an image does not have.",
             "Train a look on a painted image for this, or apply it to a shot.",
         )
-    network = file.generator()
+    network = file.generator().to(device.chosen())
     sources = list(images)
     targets = _targets(sources, out)
     for done, (source, target) in enumerate(zip(sources, targets, strict=True)):

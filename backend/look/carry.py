@@ -1,4 +1,7 @@
-"""The painting carried along the shot: from each key frame outward, frame by frame, by the renderer's own vectors."""
+"""Pictures carried along the shot by the renderer's vectors: paintings from key frames, and the last output.
+
+What is carried is an input of the generator, its history: display colours and how far to trust them, as (4, H, W).
+"""
 
 from dataclasses import dataclass
 
@@ -6,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..motion import RestPose, Track, agreement, warp
+from ..motion import SLIP, RestPose, Track, inside, warp
 from ..shot import Shot
-from .guides import Frame, Motion
+from .guides import Array, Frame, Motion
 
 TRUST = 0.05  # display units: a pixel whose light changed by this much is hardly the same pixel to a painter
+OVERHANG = 1 / 180  # of the frame's height: half of how far strokes reach over the silhouette of what they depict
+SAME_DEPTH = 1.05  # what lies at most so many times nearer than another surface may be the same one
 
 
 def trust(before: Tensor, now: Tensor) -> Tensor:
@@ -23,46 +28,102 @@ def trust(before: Tensor, now: Tensor) -> Tensor:
     return change.square_().mul_(-1 / TRUST**2).exp_()
 
 
-@dataclass(frozen=True)
-class KeyFrame:
-    """A painted frame: ``painting`` (3, H, W) display colours, its ``alpha`` (1, H, W), and the ``display`` (3, H, W)
-    of the render that it was painted on.
+def clear(track: Track, depth: Array) -> Tensor:
+    """Where the key frame's strokes can belong to the surface that they lie on: (1, H, W), 1 or 0; ``depth`` is now's.
+
+    Strokes overhang silhouettes. Where an object moved on and bares what it hid, the ground beside that still carries
+    the edge of its paint, which stays behind as a ghost of its outline. So what lies beside newly bared ground, and
+    not in front of it, is not clear.
     """
+    near = _nearness(depth)
+    bared = (1 - track.valid).mul_(inside(track.flow)).mul_(near)
+    # What is one pixel wide is not ground but a silhouette itself: vectors are not anti-aliased.
+    wide = -F.max_pool2d(-bared, 2, 1, padding=1)[:, 1:, 1:]
+    in_front: Tensor = near > SAME_DEPTH * _around(wide, _cell(depth))
+    return in_front.to(near.dtype)
 
-    number: int
-    display: Tensor
-    painting: Tensor
-    alpha: Tensor
 
-    @classmethod
-    def painted(cls, number: int, display: Tensor, painting: Tensor) -> "KeyFrame":
-        """From ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as the artist saw it."""
-        colour, alpha = painting[:3], painting[3:]
-        return cls(number, display, torch.lerp(display, colour, alpha), alpha)
+def clear_of_movers(track: Track, depth: Array) -> Tensor:
+    """The same for the last output: from frame to frame little is bared, but every frame leaves a little paint there.
 
-    def carried(self, track: Track, now: Frame) -> Tensor:
-        """History for ``now``: the painting as it lies there (3) and how far to trust it (1), as (4, H, W)."""
-        moved = warp(torch.cat([self.alpha, self.display]), track.flow)
-        weight = track.valid * moved[:1] * trust(moved[1:], now.display)
-        return torch.cat([sharp(self.painting, track.flow), weight])
+    What lies behind an edge that moves against it is not clear.
+    """
+    near = _nearness(depth)
+    extremes = torch.cat([near, track.flow, -track.flow])
+    nearest, *ends = _around(extremes, _cell(depth)).split([1, 2, 2])
+    moves = torch.maximum(ends[0] - track.flow, ends[1] + track.flow).amax(0, keepdim=True)
+    clear_there: Tensor = (moves <= SLIP) | (nearest <= SAME_DEPTH * near)
+    return clear_there.to(near.dtype)
+
+
+def _cell(depth: Array) -> int:
+    return max(2, round(depth.shape[0] * OVERHANG))
+
+
+def _nearness(depth: Array) -> Tensor:
+    return torch.from_numpy(depth).permute(2, 0, 1).clamp_min(1e-6).reciprocal_()
+
+
+def _around(values: Tensor, cell: int) -> Tensor:
+    """For each pixel the largest of the ``values`` (C, H, W) within reach of strokes, in cells of so many pixels."""
+    height, width = values.shape[1:]
+    reach = F.max_pool2d(F.max_pool2d(values[None], cell, ceil_mode=True), 5, 1, 2)
+    return F.interpolate(reach, scale_factor=float(cell))[0, :, :height, :width]
 
 
 @dataclass(frozen=True)
-class Styled:
-    """The last output: its frame's ``number``, the ``display`` of the render and the ``picture`` made of it, both
-    (3, H, W) in display colours, and the frame's ``vector`` (4, H, W).
+class StyledFrame:
+    """A frame of which a styled picture is known, because it was painted or made: its ``number``, the ``display``
+    (3, H, W) of its render, the ``picture`` (3, H, W) in display colours, and where that is ``known`` (1, H, W).
     """
 
     number: int
     display: Tensor
     picture: Tensor
-    vector: Tensor
+    known: Tensor
 
-    def carried(self, now: Frame) -> Tensor:
-        """History (4, H, W) for the neighbouring frame ``now``."""
-        there, back = flows(self.number, self.vector, now.number, now.motion.vector)
-        weight = agreement(there, back) * trust(warp(self.display, there), now.display)
-        return torch.cat([sharp(self.picture, there), weight])
+    @classmethod
+    def painted(cls, number: int, display: Tensor, painting: Tensor) -> "StyledFrame":
+        """From ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as the artist saw it."""
+        colour, alpha = painting[:3], painting[3:]
+        return cls(number, display, torch.lerp(display, colour, alpha), alpha)
+
+    @classmethod
+    def made(cls, number: int, display: Tensor, picture: Tensor) -> "StyledFrame":
+        """An output: known everywhere."""
+        return cls(number, display, picture, torch.ones_like(picture[:1]))
+
+    def carried(self, track: Track, now: Frame) -> Tensor:
+        """The picture as it lies on the frame ``now``, which ``track`` ties to this one, and how far to trust it."""
+        moved = warp(torch.cat([self.known, self.display]), track.flow)
+        weight = trust(moved[1:], now.display).mul_(track.valid).mul_(moved[:1])
+        return torch.cat([sharp(self.picture, track.flow), weight])
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is carried to a frame: the styled ``frame``, the ``track`` to it, and its ``share`` among its equals."""
+
+    share: float
+    frame: StyledFrame
+    track: Track
+
+
+def history(paintings: list[Source], last: Source | None, now: Frame) -> Tensor:
+    """The history of ``now``: what the paintings say of it and, where they say nothing, the last output."""
+    fallback = torch.zeros(4, now.height, now.width)
+    if last:
+        fallback = last.frame.carried(last.track, now)
+        fallback[3:] *= clear_of_movers(last.track, now.depth)
+    if not paintings:
+        return fallback
+    clears = [clear(source.track, now.depth) for source in paintings]
+    layers = [source.frame.carried(source.track, now) for source in paintings]
+    for layer, sure in zip(layers, clears, strict=True):
+        layer[3:] *= sure
+    result = _mixed([source.share for source in paintings], layers)
+    fallback[3:] *= torch.stack(clears).amax(0)  # the last output may have kept the stroke that is not wanted here
+    return _filled(result, fallback) if last else result
 
 
 def sharp(picture: Tensor, flow: Tensor) -> Tensor:
@@ -77,40 +138,41 @@ def flows(before: int, vector_before: Tensor, now: int, vector_now: Tensor) -> t
     return vector_now[2:], vector_before[:2]
 
 
-def mixed(histories: list[tuple[float, Tensor]]) -> Tensor:
-    """(weight, history) pairs of equal standing, mixed by weight and trust: (4, H, W)."""
-    if len(histories) == 1:
-        return histories[0][1]
-    total = torch.stack([weight * history[3:] for weight, history in histories]).sum(0)
-    colour = torch.stack([weight * history[3:] * history[:3] for weight, history in histories]).sum(0)
-    best = torch.stack([history[3:] for _, history in histories]).amax(0)
-    return torch.cat([colour / total.clamp_min(1e-6), best])
+def _mixed(shares: list[float], layers: list[Tensor]) -> Tensor:
+    """Histories of equal standing, mixed by their shares and trust: (4, H, W)."""
+    if len(layers) == 1:
+        return layers[0]
+    weights = [share * layer[3:] for share, layer in zip(shares, layers, strict=True)]
+    colour = torch.stack([weight * layer[:3] for weight, layer in zip(weights, layers, strict=True)]).sum(0)
+    best = torch.stack([layer[3:] for layer in layers]).amax(0)
+    return torch.cat([colour / torch.stack(weights).sum(0).clamp_min(1e-6), best])
 
 
-def filled(history: Tensor, fallback: Tensor) -> Tensor:
-    """``history`` (4, H, W), and where it is not to be trusted, ``fallback``."""
-    first, second = history[3:], (1 - history[3:]) * fallback[3:]
-    colour = (first * history[:3] + second * fallback[:3]) / (first + second).clamp_min(1e-6)
-    return torch.cat([colour, torch.maximum(history[3:], fallback[3:])])
+def _filled(first: Tensor, fallback: Tensor) -> Tensor:
+    """``first`` (4, H, W), and where it is not to be trusted, ``fallback``."""
+    rest = (1 - first[3:]).mul_(fallback[3:])
+    share = rest / (first[3:] + rest).clamp_min_(1e-6)
+    return torch.cat([torch.lerp(first[:3], fallback[:3], share), torch.maximum(first[3:], fallback[3:])])
 
 
 class Walk:
     """A walk from a key frame along the shot, one neighbouring frame after the other.
 
     ``number``: where it stands. ``track``: from there to the frame it started from. ``rest``: the rest pose there.
+    ``step_back``: from there to the frame before, None at the start.
     """
 
     def __init__(self, start: int, motion: Motion) -> None:
         self.number, self.motion = start, motion
         self.rest = RestPose(motion.position, motion.objects)
         self.track = Track.identity(*motion.position.shape[:2])
+        self.step_back: Track | None = None
 
     def step(self, number: int, motion: Motion) -> None:
         """Go on to the neighbouring frame ``number``."""
         there, back = flows(self.number, self.motion.vector, number, motion.vector)
-        valid = agreement(there, back)
-        self.rest = self.rest.step(motion.position, motion.objects, there, valid)
-        self.track = self.track.extended(there, valid)
+        self.step_back, self.track = self.track.extended(there, back)
+        self.rest = self.rest.step(motion.position, motion.objects, there, self.step_back.valid)
         self.number, self.motion = number, motion
 
     def restart(self) -> None:

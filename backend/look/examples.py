@@ -13,7 +13,7 @@ from ..job import Job
 from ..motion import RestPose
 from ..shot import Shot
 from . import guides
-from .carry import KeyFrame, Walk, towards
+from .carry import Source, StyledFrame, Walk, history, towards
 from .guides import Encoding, Frame
 from .model import Example, padded
 
@@ -79,12 +79,12 @@ def gather(shot: Shot, paintings: Mapping[int, ByteImage], job: Job) -> tuple[li
     examples = []
     for key in keys:
         frame = frames[key]
-        source = KeyFrame.painted(key, frame.display, guides.planes(paintings[key]) / 255)
-        examples.append(_example(frame, rests.get(key), encoding, source.painting, source.alpha, painted=True))
+        source = StyledFrame.painted(key, frame.display, guides.planes(paintings[key]) / 255)
+        examples.append(_example(frame, rests.get(key), encoding, source.picture, source.known, painted=True))
         mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
-        for number, history in _carry(shot, source, frames, mine, job).items():
+        for number, carried in _carry(shot, source, frames, mine, job).items():
             examples.append(
-                _example(frames[number], rests.get(number), encoding, history[:3], history[3:], painted=False)
+                _example(frames[number], rests.get(number), encoding, carried[:3], carried[3:], painted=False)
             )
     return examples, encoding
 
@@ -116,7 +116,9 @@ def _rest_poses(shot: Shot, start: int, wanted: list[int], job: Job) -> dict[int
     return rests
 
 
-def _carry(shot: Shot, key: KeyFrame, frames: Mapping[int, Frame], targets: list[int], job: Job) -> dict[int, Tensor]:
+def _carry(
+    shot: Shot, key: StyledFrame, frames: Mapping[int, Frame], targets: list[int], job: Job
+) -> dict[int, Tensor]:
     """The painting of ``key`` as it lies on each of the ``targets``: histories (4, H, W) by frame."""
     carried = {}
     for side in (min, max):
@@ -126,7 +128,7 @@ def _carry(shot: Shot, key: KeyFrame, frames: Mapping[int, Frame], targets: list
             job.check()
             walk.step(number, guides.read_motion(shot, number))
             if number in targets:
-                carried[number] = key.carried(walk.track, frames[number])
+                carried[number] = history([Source(1.0, key, walk.track)], None, frames[number])
     for number in targets:  # a gap in the shot lies between: nothing is carried there, but its passes still teach
         if number not in carried:
             empty = frames[number]

@@ -17,7 +17,7 @@ from ..job import Job
 from ..motion import RestPose, Track
 from ..shot import Shot
 from . import guides
-from .carry import KeyFrame, Walk, towards
+from .carry import Source, StyledFrame, Walk, towards
 from .file import LookFile
 from .guides import Motion
 
@@ -28,27 +28,25 @@ SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is
 
 @dataclass(frozen=True)
 class Stop:
-    """A frame on the way: the ``neighbour`` that comes before it (None where the way begins), its ``rest`` pose, and
-    where the paintings lie on it.
-
-    ``tracks``: (weight, key frame, track to it); the weights are those of a cross-fade between key frames.
+    """A frame on the way: the ``neighbour`` that comes before it and the track to that (None where the way begins), its
+    ``rest`` pose, and the ``paintings`` that lie on it, with their shares of a cross-fade between key frames.
     """
 
     number: int
-    neighbour: int | None
+    neighbour: tuple[int, Track] | None
     rest: RestPose
-    tracks: list[tuple[float, KeyFrame, Track]]
+    paintings: list[Source]
 
 
 class Leg:
     """One way through the shot, frame by frame from ``start``, in a direction of +1 or -1."""
 
-    def __init__(self, start: int, direction: int, keys: dict[int, KeyFrame], motion: MotionOf) -> None:
+    def __init__(self, start: int, direction: int, keys: dict[int, StyledFrame], motion: MotionOf) -> None:
         self.start, self.direction = start, direction
         self._keys, self._motion = keys, motion
         self._walk = Walk(start, motion(start))
-        self._key: KeyFrame | None = None
-        self._coming: KeyFrame | None = None
+        self._key: StyledFrame | None = None
+        self._coming: StyledFrame | None = None
         self._scratch: Path | None = None
         self._arrive()
 
@@ -69,12 +67,16 @@ class Leg:
             self._coming = None
 
     def stop(self) -> Stop:
-        tracks = [(1.0, self._key, self._walk.track)] if self._key else []
+        walk = self._walk
+        paintings = [Source(1.0, self._key, walk.track)] if self._key else []
         if self._key and self._coming:
             share = (self.number - self._key.number) / (self._coming.number - self._key.number)
-            tracks = [(1 - share, self._key, self._walk.track), (share, self._coming, self._kept(self.number))]
-        neighbour = None if self.number == self.start else self.number - self.direction
-        return Stop(self.number, neighbour, self._walk.rest, tracks)
+            paintings = [
+                Source(1 - share, self._key, walk.track),
+                Source(share, self._coming, self._kept(self.number)),
+            ]
+        neighbour = (self.number - self.direction, walk.step_back) if walk.step_back else None
+        return Stop(self.number, neighbour, walk.rest, paintings)
 
     def look_ahead(self, shot: Shot, job: Job) -> None:
         """At a key frame: walk back to here from the next one, so that the two paintings can cross-fade between.
@@ -115,7 +117,7 @@ class Journey:
     May be asked again for more frames. After an error it is of no more use.
     """
 
-    def __init__(self, keys: list[KeyFrame], motion: MotionOf) -> None:
+    def __init__(self, keys: list[StyledFrame], motion: MotionOf) -> None:
         """``motion(number)`` reads what motion needs of a frame; it may read more on the way."""
         self.keys = {key.number: key for key in keys}
         self._motion = motion
@@ -157,7 +159,7 @@ class Journey:
         return start, 1 if any(number >= start for number in row & left) else -1
 
 
-def key_frames(shot: Shot, look: LookFile) -> list[KeyFrame]:
+def key_frames(shot: Shot, look: LookFile) -> list[StyledFrame]:
     """The look's key frames that are frames of this shot: only onto those may its paintings be laid."""
     found = []
     for key in look.card["keyframes"]:
@@ -168,7 +170,7 @@ def key_frames(shot: Shot, look: LookFile) -> list[KeyFrame]:
         seen, known = (bytes.fromhex(text) for text in (fingerprint(display), key["fingerprint"]))
         if sum(abs(a - b) for a, b in zip(seen, known, strict=True)) / len(known) > SAME_SHOT:
             continue
-        found.append(KeyFrame.painted(number, display, guides.planes(look.paintings[number]) / 255))
+        found.append(StyledFrame.painted(number, display, guides.planes(look.paintings[number]) / 255))
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..learning import augment
+from ..learning import augment, device
 from ..learning.blocks import channels_last
 from ..learning.discriminators import PatchDiscriminator
 from ..learning.ema import Average
@@ -90,12 +90,14 @@ class LookModel:
 
     def __init__(self, config: Config, examples: list[Example], seed: int, weights: Weights | None = None) -> None:
         torch.manual_seed(seed)
+        self.device = device.chosen()
         self.random = torch.Generator().manual_seed(seed)
         self.weights = weights or Weights()
         self.generator = channels_last(LookGenerator(config))
         self.colours = painted_colours(examples)
         self.generator.take_colours(*colour_range(self.colours))
-        self.discriminator = channels_last(PatchDiscriminator())
+        self.generator.to(self.device)
+        self.discriminator = channels_last(PatchDiscriminator()).to(self.device)
         self.average = Average(self.generator, 0.995)
         self.optimiser = torch.optim.Adam(self.generator.parameters(), RATE, (0.9, 0.99))
         self.judge_optimiser = torch.optim.Adam(self.discriminator.parameters(), JUDGE_RATE, (0.0, 0.99))
@@ -123,9 +125,10 @@ class LookModel:
         self._schedule(progress)
         batch = torch.stack(
             [self._patch(self.painted, 3) for _ in range(PAINTED)] + [self._patch(self.others) for _ in range(OTHERS)]
-        ).contiguous(memory_format=torch.channels_last)
+        )
+        history = degraded(batch[:, -4:-1], batch[:, -1:], self.random).to(self.device)
+        batch = batch.to(self.device, memory_format=torch.channels_last)
         guides, position, target, known = batch.split([self.guides, 4, 3, 1], 1)
-        history = degraded(target, known, self.random)
         fake = self.generator(guides, position, history)
         # Where the artist painted nothing, the real picture is the fake one: there is nothing to tell apart there.
         real = known * target + (1 - known) * fake.detach()
@@ -208,7 +211,7 @@ class LookModel:
         self.random.set_state(state["random"])
         self.steps = state["steps"]
         for network in (self.generator, self.average.network):
-            network.widen_colours(self.colours)
+            network.widen_colours(self.colours.to(self.device))
 
 
 def painted_colours(examples: list[Example]) -> Tensor:

@@ -83,7 +83,7 @@ def train(
         "scores": scores,
         "licence": "The artist's own: learned from the artist's paintings alone.",
     }
-    weights = dict(model.average.network.state_dict())
+    weights = {name: tensor.cpu() for name, tensor in model.average.network.state_dict().items()}
     LookFile(card, weights, paintings).save(out)
     checkpoint.save(state, model.state())
     return {
@@ -125,19 +125,23 @@ def _keyframes(shot: Shot, numbers: list[int]) -> list[dict[str, Any]]:
 
 
 def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
-    """A function that writes what the average network now makes of a frame that nobody painted, if there is one."""
+    """A function that writes what the average network now makes of a frame that nobody painted, if there is one.
+
+    That frame gets the carried painting as its history, as it will when the look is applied.
+    """
     shown = next((e for e in examples[len(examples) // 2 :] if not e.painted), examples[0])
     factor = max(1, round((shown.guides.shape[1] * shown.guides.shape[2] / PREVIEW_PIXELS) ** 0.5))
-    guide, position = (
-        _shrunk(tensor, factor)[None].contiguous(memory_format=torch.channels_last)
-        for tensor in (shown.guides, shown.position)
+    guide, position, carried = (
+        _shrunk(tensor, factor)[None].to(model.device, memory_format=torch.channels_last)
+        for tensor in (shown.guides, shown.position, torch.cat([shown.target, shown.known]))
     )
     position[:, 3:] *= factor
+    history = no_history(guide) if shown.painted else carried
 
     def write() -> str:
         with torch.inference_mode():
-            picture = model.average.network(guide, position, no_history(guide))[0]
-        pictures.write_png(path, (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
+            picture = model.average.network(guide, position, history)[0]
+        pictures.write_png(path, (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy())
         return str(path)
 
     return write
@@ -168,8 +172,8 @@ def _scores(model: LookModel, examples: list[Example]) -> dict[str, float]:
     errors, weights = 0.0, 0.0
     with torch.inference_mode():
         for example in (e for e in examples if e.painted):
-            guide = example.guides[None]
-            picture = model.average.network(guide, example.position[None], no_history(guide))[0]
+            guide, position = example.guides[None].to(model.device), example.position[None].to(model.device)
+            picture = model.average.network(guide, position, no_history(guide))[0].cpu()
             errors += float(((picture - example.target).square() * example.known).sum())
             weights += float(example.known.sum()) * 3
     return {"psnr_painted": round(-10 * float(np.log10(max(errors / max(weights, 1e-9), 1e-10))), 2)}
