@@ -164,7 +164,8 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
     tile = None if on_images else params.optional_integer("tile", minimum=64)
     look, out = params.path("look"), params.path("out")
     params.finish()
-    from .look.apply import apply_images, apply_shot
+    from .look.apply import apply_shot
+    from .look.textures import apply_images
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None

@@ -13,7 +13,7 @@ from backend.learning.augment import symmetry
 from backend.learning.discriminators import PatchDiscriminator
 from backend.learning.ema import Average
 from backend.learning.loop import Budget, fit
-from backend.look.generator import CELL, MARGIN, Config, LookGenerator
+from backend.look.generator import CELL, Config, LookGenerator
 from backend.look.model import Example, LookModel
 
 
@@ -67,16 +67,17 @@ def test_the_average_follows() -> None:
     assert torch.allclose(average.network.weight, source.weight, atol=1e-3)
 
 
-def test_the_margin_covers_what_the_network_sees() -> None:
-    """A change of one pixel is felt no further than MARGIN away, so tiles that overlap by it cannot differ."""
+@pytest.mark.parametrize("blocks", [0, 2, 3])
+def test_the_margin_covers_what_the_network_sees(blocks: int) -> None:
+    """A change of one pixel is felt no further than the margin away, so tiles that overlap by it cannot differ."""
     torch.manual_seed(0)
-    network = LookGenerator(Config(5))
-    side = 4 * MARGIN // CELL * CELL
+    network = LookGenerator(Config(5, blocks=blocks))
+    side = 4 * network.margin
     inputs = [torch.rand(1, channels, side, side) for channels in (5, 4, 4)]
     before = network(*inputs)
     inputs[0][..., side // 2, side // 2] += 10
     felt = (network(*inputs) - before).abs().amax((0, 1)).nonzero() - side // 2
-    assert 8 < int(felt.abs().max()) <= MARGIN
+    assert 8 < int(felt.abs().max()) <= network.margin
 
 
 def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ from backend.errors import (
     UsageError,
 )
 from backend.job import Job
-from backend.look.apply import paint
 from backend.look.file import LookFile
 from backend.look.generator import Config, LookGenerator
+from backend.look.tiles import paint
 from backend.service import VERBS, call
 from backend.shot import Shot
 

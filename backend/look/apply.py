@@ -1,20 +1,19 @@
-"""Apply a look: a shot in the painting's style, outward from the painted frames; or images one by one."""
+"""Apply a look to a shot: every frame in the painting's style, outward from the painted ones."""
 
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import images as pictures
-from ..errors import LookMismatchError, UsageError
+from ..errors import LookMismatchError
 from ..images import HALF_MAX
 from ..job import Job
 from ..learning import device
@@ -22,41 +21,10 @@ from ..shot import Shot
 from . import guides
 from .carry import Source, StyledFrame, history
 from .file import LookFile
-from .generator import CELL, MARGIN, LookGenerator
 from .guides import Encoding
 from .journey import Journey, Stop, key_frames
-from .model import padded
 from .reader import Reader, stamp
-
-LARGEST = 3_000_000  # pixels that the network is given at once; larger frames go in tiles
-TILE = 1536
-
-
-def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tensor, tile: int | None = None) -> Tensor:
-    """(channels, H, W) inputs of any size to display colours (3, H, W), in tiles of ``tile`` pixels with no seam.
-
-    Inputs and result are in the processor's memory, whatever device the network is on.
-    """
-    where = network.low.device
-    height, width = guide.shape[1:]
-    if tile is None:
-        tile = max(height, width) if height * width <= LARGEST else TILE
-    tile = -(-tile // CELL) * CELL
-    result = torch.empty(height, width, 3).permute(2, 0, 1)
-    with torch.inference_mode():
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                bottom, right = min(top + tile, height), min(left + tile, width)
-                above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
-                inputs = (
-                    padded(plane[:, above : bottom + MARGIN, before : right + MARGIN])[None].to(where)
-                    for plane in (guide, position, history)
-                )
-                painted = network(*inputs)[0]
-                result[:, top:bottom, left:right] = painted[
-                    :, top - above : bottom - above, left - before : right - before
-                ]
-    return result
+from .tiles import paint
 
 
 class Styler:
@@ -216,63 +184,3 @@ def _check(look: LookFile) -> None:
             f"This look needs the passes {', '.join(look.card['passes'])}; this Paintover gives {', '.join(expected)}.",
             "Train the look again with this version.",
         )
-
-
-def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> dict[str, Any]:
-    """Style images with a look of colour alone, into PNGs of the same names in ``out``. Tileable stays tileable.
-
-    ``UsageError`` where a result would take the place of another, or of an image that is read.
-    """
-    file = LookFile.open(look)
-    if file.card["family"] != "colour":
-        raise LookMismatchError(
-            "This look is guided by a render's passes, which an image does not have.",
-            "Train a look on a painted image for this, or apply it to a shot.",
-        )
-    network = file.generator().to(device.chosen())
-    sources = list(images)
-    targets = _targets(sources, out)
-    for done, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        job.progress(done / len(sources), source.name)
-        pixels = pictures.read_painting(source)
-        colour = guides.planes(pixels[..., :3]) / 255 * 2 - 1
-        tall, wide = colour.shape[1:]
-        edge = (_repeats(colour.transpose(1, 2)), _repeats(colour))
-        surrounded = _surrounded(colour, edge)
-        nothing = torch.zeros(4, *surrounded.shape[1:])
-        painted = paint(network, surrounded, nothing, nothing)[:, MARGIN : MARGIN + tall, MARGIN : MARGIN + wide]
-        styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        pictures.write_png(target, np.concatenate([styled, pixels[..., 3:]], 2))
-    return {"written": [str(target) for target in targets]}
-
-
-def _targets(sources: list[Path], out: Path) -> list[Path]:
-    """Where the results go: NAME.png, or NAME.EXTENSION.png where images differ by their extension alone."""
-    stems = [source.stem for source in sources]
-    targets = [out / f"{source.name if stems.count(source.stem) > 1 else source.stem}.png" for source in sources]
-    taken = {source.resolve() for source in sources}
-    for target in targets:
-        if targets.count(target) > 1:
-            raise UsageError(
-                f"Several of the images would become {target.name}.", "Style them one by one, into different folders."
-            )
-        if target.resolve() in taken:
-            raise UsageError(f"{target} is one of the images: it would be lost.", "Choose another output folder.")
-    return targets
-
-
-def _repeats(picture: Tensor) -> bool:
-    """Whether (C, H, W) goes on at its left edge where it ends at the right: the jump is like any between columns."""
-    jump = (picture[:, :, 0] - picture[:, :, -1]).abs().mean()
-    return bool(jump <= 1.5 * (picture[:, :, 1:] - picture[:, :, :-1]).abs().mean() + 1e-3)
-
-
-def _surrounded(picture: Tensor, repeats: tuple[bool, bool]) -> Tensor:
-    """(C, H, W) with MARGIN pixels around: what the repetition shows there, or the edge drawn out."""
-    around = picture
-    for axis, again in zip((1, 2), repeats, strict=True):
-        size = picture.shape[axis]
-        index = torch.arange(-MARGIN, size + MARGIN)
-        index = index % size if again else index.clamp(0, size - 1)
-        around = around.index_select(axis, index)
-    return around

@@ -2,7 +2,7 @@
 
 Two paths. A context path works at an eighth of the resolution (PixelUnshuffle in, so that nothing is lost) and sees
 far. A detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay where
-the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by ``MARGIN`` have no
+the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by its ``margin`` have no
 seam.
 """
 
@@ -97,6 +97,11 @@ class LookGenerator(nn.Module):
         self.span: Tensor
         self.take_colours(torch.eye(3), torch.zeros(3), torch.ones(3))
 
+    @property
+    def margin(self) -> int:
+        """Pixels of surroundings that a pixel's colour depends on: two cells for each block, and less than six."""
+        return CELL * (2 * self.config.blocks + 6)
+
     @torch.no_grad()
     def take_colours(self, axes: Tensor, low: Tensor, span: Tensor) -> None:
         """Keep to the painter's colours: along each of the ``axes`` (3, 3), one a row, from ``low`` on by ``span`` (3).
@@ -176,11 +181,6 @@ class LookGenerator(nn.Module):
                     :, :, top - above : bottom - above, left - before : right - before
                 ]
         return result
-
-
-MARGIN = (
-    80  # pixels of surroundings that the context path sees: 8 * (2 * blocks + 2) and the detail path's 3, rounded up
-)
 
 
 def parameter_count(network: nn.Module) -> int:
