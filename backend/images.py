@@ -4,11 +4,8 @@ A file appears under its final name only when it is whole: it is written beside,
 """
 
 import errno
-import glob
 import io
 import os
-import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy.typing as npt
 import OpenImageIO as oiio
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from .beside import part_of, sweep
 from .errors import OutputError, PaintingError, ShotError
 
 FloatImage = npt.NDArray[np.float32]
@@ -27,7 +25,6 @@ ByteImage = npt.NDArray[np.uint8]
 HALF_MAX = 65504.0  # the largest number that half float holds
 _RECIPE = "paintover:recipe"
 _STRIP = 64  # rows read at a time: a multiple of what any EXR compression packs together
-_ABANDONED = 600.0  # seconds after which an unfinished file cannot be another process's work any more
 
 
 @contextmanager
@@ -36,27 +33,17 @@ def written_beside(path: Path) -> Iterator[Path]:
 
     Creates the folder. Raises OutputError for what the operating system refuses.
     """
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    temporary = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
         yield temporary
         os.replace(temporary, path)
-        _sweep(path)
     except OSError as error:
         raise _output_error(path, error) from error
     finally:
         if temporary.exists():
             temporary.unlink()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed processes left of ``path``."""
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
-        try:
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                left.unlink()
-        except FileNotFoundError:
-            continue  # another process finished or removed it meanwhile
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

@@ -101,7 +101,7 @@ def test_training_is_killed(place, backend, tmp_path, capsys):
 
 
 def frames(folder: Path) -> list[Path]:
-    """What lies there under a frame's final name. A killed writer leaves a hidden part, swept when old."""
+    """What lies there under a frame's final name. A killed writer leaves a hidden part, which its successor sweeps."""
     return [path for path in folder.glob("*.exr") if not path.name.startswith(".")]
 
 
