@@ -10,8 +10,9 @@ under a hidden name until Blender says that the frame was good (``render_write``
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, exr, passes, paths, properties
-from .backend import errors
+from . import compat, passes, paths, properties, saving
+from .backend import beside, errors
 
 FrameHook = Callable[[str, int, Path], None]
 """(scene name, frame number, the frame's EXR): that frame is whole, on disk. May be called in the render thread."""
@@ -113,80 +114,11 @@ def save(scene: bpy.types.Scene, path: Path) -> None:
     """The Render Result as a multilayer EXR at ``path``. The scene's settings are as before. Raises OutputError."""
     if RENDER_RESULT not in bpy.data.images:
         raise errors.OutputError(
-            f"Frame {scene.frame_current} could not be saved: this .blend has no Render Result yet.",
-            "Switch on Save Passes in Blender's window and save the .blend, then render again.",
+            f"Frame {scene.frame_current} could not be saved: Blender keeps no Render Result.",
+            "Render it once more.",
             frame=scene.frame_current,
         )
-    _save_image(bpy.data.images[RENDER_RESULT], scene, path, compat.use_multilayer_exr)
-
-
-def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
-    """The rendered ``frame`` (a shot's EXR) as the scene's view shows it: an 8-bit PNG to paint over.
-
-    The scene's settings are as before. Raises OutputError.
-    """
-    image = bpy.data.images.load(str(frame))
-    dither = scene.render.dither_intensity
-    beside = picture.with_name(f".{picture.stem}.part.png")
-    try:
-        scene.render.dither_intensity = 0.0
-        _save_image(image, scene, beside, compat.use_png)
-        try:
-            beside.replace(picture)
-        except OSError as error:
-            raise errors.OutputError(
-                f"{picture} cannot be written: {error.strerror}.",
-                "Close the programs that have it open, and try again.",
-            ) from error
-    finally:
-        scene.render.dither_intensity = dither
-        bpy.data.images.remove(image)
-
-
-def _save_image(
-    image: bpy.types.Image,
-    scene: bpy.types.Scene,
-    path: Path,
-    choose_format: Callable[[bpy.types.ImageFormatSettings], None],
-) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _other_format(scene.render.image_settings, choose_format):
-            image.save_render(str(path), scene=scene)
-        if path.suffix == ".exr" and not exr.is_whole(path):
-            raise OSError("the file is not whole")
-    except (OSError, RuntimeError) as error:
-        with suppress(OSError):  # the folder may be what is wrong; what counts is why nothing was saved
-            path.unlink()
-        reason = str(error).strip().rstrip(".")
-        raise errors.OutputError(
-            f"Frame {scene.frame_current} could not be saved in {path.parent}: {reason}.",
-            "Look at the folder's permissions, and at the space that is left on the disk.",
-            folder=str(path.parent),
-            frame=scene.frame_current,
-        ) from error
-
-
-@contextmanager
-def _other_format(
-    settings: bpy.types.ImageFormatSettings, choose: Callable[[bpy.types.ImageFormatSettings], None]
-) -> Iterator[None]:
-    before = {
-        name: getattr(settings, name)
-        for name, kind in settings.bl_rna.properties.items()
-        if kind.type != "POINTER" and not kind.is_readonly
-    }
-    # Blender chooses this one anew with each file format; it counts, and is set at all, only where it overrides.
-    linear = settings.linear_colorspace_settings.name if settings.color_management == "OVERRIDE" else None
-    try:
-        choose(settings)
-        yield
-    finally:
-        # The properties come in an order in which each allows the next: media type, file format, colour mode, depth.
-        for name, value in before.items():
-            setattr(settings, name, value)
-        if linear is not None:
-            settings.linear_colorspace_settings.name = linear
+    saving.save_image(bpy.data.images[RENDER_RESULT], scene, path, compat.use_multilayer_exr)
 
 
 def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
@@ -203,12 +135,12 @@ def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
     }
     text = json.dumps(card, indent=2) + "\n"
     path = folder / "shot.json"
-    beside = folder / ".shot.json.part"
+    hidden = beside.part_of(path)
     try:
         if not path.is_file() or path.read_text("utf-8") != text:
             folder.mkdir(parents=True, exist_ok=True)
-            beside.write_text(text, "utf-8")
-            beside.replace(path)
+            hidden.write_text(text, "utf-8")
+            hidden.replace(path)
     except OSError as error:
         raise errors.OutputError(
             f"{path} cannot be written: {error}.",
@@ -230,8 +162,9 @@ def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
         return
     places = paths.places(scene)
     path = paths.frame_path(places.passes, places.name, scene.frame_current)
-    hidden = path.with_name(f".{path.stem}.part.exr")
+    hidden = beside.part_of(path)
     try:
+        beside.sweep(places.passes)
         save(scene, hidden)
         write_card(scene, places.passes)
     except errors.PaintoverError as error:
@@ -262,14 +195,28 @@ def _on_cancel(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
 
 
 @persistent  # type: ignore[untyped-decorator]
-def _on_load(*_: object) -> None:
-    """Make the Render Result's data-block where a .blend lacks it.
+def _on_init(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
+    """Without a window: see to it that there is something to save, before Blender reads the scene's settings.
 
-    ``-b -a`` and ``-f`` render without the operator that makes it; during a render it is too late. So the operator
-    gives the picture of an empty compositor: no engine renders anything.
+    ``-a`` and ``-f`` render a .blend that perhaps nobody has prepared, and may have loaded it before this add-on. In a
+    window this comes from another thread, and the artist has buttons.
     """
-    if not bpy.app.background or RENDER_RESULT in bpy.data.images or not any(map(is_on, bpy.data.scenes)):
+    if not bpy.app.background or not _is_captured(scene):
         return
+    if RENDER_RESULT not in bpy.data.images:
+        _make_render_result()
+    switched = passes.enable(scene, passes.main_layer(scene))
+    if switched:
+        print(f"Paintover: switched on for this run: {', '.join(switched)}", flush=True)
+    for warning in passes.warnings(scene):
+        print(f"Paintover: {warning}", file=sys.stderr, flush=True)
+
+
+def _make_render_result() -> None:
+    """Make the Render Result's data-block: only the operator does, and ``-a`` and ``-f`` render without that.
+
+    So the operator gives the picture of an empty compositor: no engine renders anything.
+    """
     empty = bpy.data.scenes.new("Paintover")
     empty.render.resolution_x = empty.render.resolution_y = 4
     tree = compat.use_compositor_tree(empty)
@@ -283,7 +230,7 @@ def _on_load(*_: object) -> None:
 
 
 _HANDLERS = (
-    ("load_post", _on_load),
+    ("render_init", _on_init),
     ("render_pre", _on_good),
     ("render_post", _on_post),
     ("render_write", _on_good),

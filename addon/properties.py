@@ -15,8 +15,10 @@ from bpy.props import (
     StringProperty,
 )
 
+from . import passes
+
 if TYPE_CHECKING:
-    from bpy.types import Scene
+    from bpy.types import Context, Scene
 
 RANGES = (
     ("STILL", "This Frame", "The current frame only"),
@@ -32,18 +34,27 @@ class PaintedKeyframe(bpy.types.PropertyGroup):
     painting: StringProperty(name="Painting", description="The painted picture of this frame", subtype="FILE_PATH")
 
 
+def _switch_on_passes(settings: "ShotSettings", _context: "Context") -> None:
+    """Who wants the passes of every render kept, or stylised, wants them rendered."""
+    if settings.save_passes or settings.stylise:
+        scene: Scene = settings.id_data  # type: ignore[assignment]
+        passes.enable(scene, passes.main_layer(scene))
+
+
 class ShotSettings(bpy.types.PropertyGroup):
     """Everything about this scene's shot and its look."""
 
     save_passes: BoolProperty(
         name="Save Passes",
-        description="After every render, save the passes that a look needs. Nothing is rendered twice",
+        description="Switch on the passes that a look needs, and save them after every render that you make",
         default=False,
+        update=_switch_on_passes,
     )
     stylise: BoolProperty(
         name="Stylise While Rendering",
         description="Apply the look to each frame as soon as it is rendered, while Blender renders the next one",
         default=False,
+        update=_switch_on_passes,
     )
     look: StringProperty(
         name="Look",

@@ -155,7 +155,7 @@ def test_every_render_is_kept(blender, tmp_path):
 def tell_the_card(folder):
     """The card, the picture to paint over, and Blender's own PNG of the same frame."""
     import bpy
-    from paintover import capture, passes, paths
+    from paintover import display, passes, paths
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
     scene = bpy.context.scene
@@ -174,7 +174,7 @@ def tell_the_card(folder):
     places = paths.places(scene)
     images = scene.render.image_settings
     images.file_format = "JPEG"
-    capture.save_display(scene, paths.frame_path(places.passes, places.name, 7), places.paint / "x.png")
+    display.save_display(scene, paths.frame_path(places.passes, places.name, 7), places.paint / "x.png")
     card = json.loads((places.passes / "shot.json").read_text("utf-8"))
     left = [images.file_format, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
     return [str(places.passes), card, left]
@@ -324,58 +324,97 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
         assert out[case][0] == code and out[case][3], (case, out[case])
     assert out["torn"] == []
     assert "camera" in out["no camera"][1] and out["no camera"][2]
-    assert out["esc"] == [[".Scene_0009.part.exr"], [], True]
+    hidden, left, kept = out["esc"]
+    assert len(hidden) == 1 and hidden[0].startswith(".Scene_0009.") and not left and kept
     assert not out["sequencer"]
     assert out["muted strip"]
     assert out["render passes beside a sequencer"]
 
 
 def save_a_file(folder):
-    """A .blend that asks for its passes."""
+    """A .blend that asks for its passes, and is prepared in nothing else: no pass is on, nothing was ever rendered."""
     import bpy
-    from paintover import passes
 
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     scene = bpy.context.scene
+    scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(scene.camera)
     scene.render.resolution_x, scene.render.resolution_y = 64, 36
     scene.render.engine = "CYCLES"
     scene.cycles.samples, scene.cycles.use_denoising = 1, False
     scene.frame_start, scene.frame_end = 3, 4
-    passes.enable(scene, passes.main_layer(scene))
     scene.paintover.save_passes = True
+    switched_on = scene.view_layers[0].use_pass_vector
+    for name in ("z", "position", "normal", "vector", "diffuse_color", "cryptomatte_object"):
+        setattr(scene.view_layers[0], f"use_pass_{name}", False)
     scene.render.filepath = "//own_"
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    return [switched_on, [image.name for image in bpy.data.images]]
 
 
-def test_a_render_farm(blender, tmp_path):
-    """``blender -b shot.blend -a`` and ``-f``: the add-on sees them as it sees F12."""
+@pytest.mark.parametrize("loaded", ["before", "after"])
+def test_a_render_farm(blender, tmp_path, loaded):
+    """``-b shot.blend -a`` and ``-f``, the add-on loaded before or after the file: each frame has its passes."""
+    assert blender(save_a_file, tmp_path) == [True, []]
     if blender.kind != "blender":
         pytest.skip("the bpy wheel has no command line")
-    blender(save_a_file, tmp_path)
     register = f"import sys; sys.path.insert(0, {str(blender.folder)!r}); import paintover; paintover.register()"
-    start = [blender.command[0], "--factory-startup", "--python-exit-code", "1", "--python-expr", register]
+    addon, blend = ["--python-expr", register], ["-b", str(tmp_path / "shot.blend")]
+    start = [blender.command[0], "--factory-startup", "--python-exit-code", "1"]
+    start += addon + blend if loaded == "before" else blend + addon
     for ending in (["-a"], ["-f", "7"]):
-        done = subprocess.run([*start, "-b", str(tmp_path / "shot.blend"), *ending], capture_output=True, text=True)
+        done = subprocess.run([*start, *ending], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    names = sorted(path.name for path in (tmp_path / "paintover" / "Scene" / "passes").iterdir())
-    assert names == ["Scene_0003.exr", "Scene_0004.exr", "Scene_0007.exr", "shot.json"]
+        assert "Error" not in done.stdout + done.stderr
+    found = sorted((tmp_path / "paintover" / "Scene" / "passes").iterdir())
+    assert [path.name for path in found] == ["Scene_0003.exr", "Scene_0004.exr", "Scene_0007.exr", "shot.json"]
+    for path in found[:3]:
+        assert {name.partition(".")[0] for name in channels(path)} >= {"Vector", "Position", "CryptoObject00"}, path
     assert len(list(tmp_path.glob("own_*.png"))) == 3
 
 
-def open_without_a_result(folder):
-    """A .blend that has never been rendered, opened with and without a wish for its passes."""
+def paint_over_what_the_look_sees(folder):
+    """The picture to paint over, where Blender itself would show the compositor's, or the first layer by name."""
     import bpy
+    from paintover import compat
+    from paintover.operators import keyframes
 
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    out = []
-    for wanted in (False, True):
-        bpy.context.scene.paintover.save_passes = wanted
-        bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/{wanted}.blend")
-        bpy.ops.wm.open_mainfile(filepath=f"{folder}/{wanted}.blend")
-        data = bpy.data
-        out.append(["Render Result" in data.images, len(data.scenes), len(data.node_groups), bpy.context.scene.name])
-    return out
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.render.film_transparent = True
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.render.dither_intensity = 0.0
+    images = scene.render.image_settings
+    images.file_format, images.color_mode = "PNG", "RGBA"
+    main = scene.view_layers[0]
+    main.name = "Main"
+    scene.paintover.save_passes = True
+
+    scene.view_layers.new("A second one").use_pass_z = True
+    scene.view_layers["A second one"].layer_collection.children[0].exclude = True  # it shows nothing
+    scene.view_layers["A second one"].use = False
+    scene.render.filepath = folder + "/own.png"
+    bpy.ops.render.render(write_still=True)
+
+    scene.view_layers["A second one"].use = True
+    tree = compat.use_compositor_tree(scene)
+    tree.nodes.clear()
+    compat.output_sockets(tree)
+    layers, invert = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeInvert")
+    tree.links.new(layers.outputs["Image"], invert.inputs["Color"])
+    tree.links.new(invert.outputs["Color"], compat.new_output(tree).inputs[0])
+    scene.render.filepath = folder + "/composite.png"
+    bpy.ops.render.render(write_still=True)
+    return str(keyframes.keyframe_add(scene))
 
 
-def test_a_farm_has_something_to_save_from(blender, tmp_path):
-    assert blender(open_without_a_result, tmp_path) == [[False, 1, 0, "Scene"], [True, 1, 0, "Scene"]]
-    assert "Error" not in blender.output
+def test_what_is_painted_over_is_the_render_and_not_the_composite(blender, tmp_path):
+    painting = blender(paint_over_what_the_look_sees, tmp_path)
+    own, composite, picture = (
+        oiio.ImageBuf(str(path)).get_pixels(oiio.UINT8).astype(int)
+        for path in (tmp_path / "own.png", tmp_path / "composite.png", painting)
+    )
+    assert own[..., 3].std() > 0 and abs(own - composite).max() > 50, "there is something to tell apart"
+    assert abs(picture - own).max() <= 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import capture, compat, jobs, paths, properties
+from .. import compat, display, jobs, paths, properties
 from ..backend.errors import PaintingError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import save_image, show_image, showing
@@ -71,7 +71,7 @@ def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
         places = paths.places(scene)
         painting = places.paint / f"{places.name}_{frame:04d}.png"
         if not painting.exists():
-            capture.save_display(scene, exr, painting)
+            display.save_display(scene, exr, painting)
     elif not painting.is_file():
         raise PaintingError(f"There is no painting at {painting}.", "Choose the file again.")
     set_painting(scene, frame, painting)

@@ -1,0 +1,38 @@
+"""A rendered frame as its scene shows it: the picture to paint over."""
+
+from pathlib import Path
+
+import bpy
+
+from . import compat, exr, saving
+from .backend import beside, errors
+
+
+def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
+    """What the look sees of ``frame`` (a shot's EXR), through the scene's view: an 8-bit PNG to paint over.
+
+    It is the render and not the compositor's picture, since the look gets the render. The scene's settings are as
+    before. Raises ShotError where the frame cannot be read, OutputError.
+    """
+    pixels = exr.read_combined(frame)
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(picture.stem, width, height, alpha=True, float_buffer=True)
+    dither = scene.render.dither_intensity
+    hidden = beside.part_of(picture)
+    try:
+        scene.render.dither_intensity = 0.0
+        image.colorspace_settings.name = compat.scene_linear()  # type: ignore[assignment]  # the stubs know no names
+        image.alpha_mode = "PREMUL"
+        image.pixels.foreach_set(pixels[::-1].ravel())  # type: ignore[arg-type]  # the stubs know no arrays
+        saving.save_image(image, scene, hidden, compat.use_png)
+        try:
+            hidden.replace(picture)
+        except OSError as error:
+            raise errors.OutputError(
+                f"{picture} cannot be written: {error.strerror}.",
+                "Close the programs that have it open, and try again.",
+            ) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+        scene.render.dither_intensity = dither
+        bpy.data.images.remove(image)
