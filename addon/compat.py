@@ -47,6 +47,20 @@ def leave_compositor_tree(scene: Scene) -> None:
         scene.use_nodes = False
 
 
+def compositor_sharers(scene: Scene) -> list[str]:
+    """The names of the other scenes that composite with the same tree. In 4.5 each has its own."""
+    if not IS_5 or scene.compositing_node_group is None:
+        return []
+    tree = scene.compositing_node_group
+    return [other.name for other in bpy.data.scenes if other != scene and other.compositing_node_group == tree]
+
+
+def unshare_compositor_tree(scene: Scene) -> None:
+    """Give the scene a copy of the tree that other scenes use too, so that what is done to it reaches no other."""
+    if compositor_sharers(scene):
+        scene.compositing_node_group = scene.compositing_node_group.copy()
+
+
 def own_compositor_tree(copy: Scene) -> bpy.types.NodeTree:
     """A tree for a copied scene alone, so that its original's stays untouched. Made where the original has none."""
     if compositor_tree(copy) is None:

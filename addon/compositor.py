@@ -31,7 +31,8 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
 
     No other link changes. A second call replaces the frames and keeps the artist's slider values and links. Where
     there is no tree yet: render layers -> Paintover -> output. Frames outside ``first``..``last``, and frames that are
-    missing on disk, show the unstyled image. Raises OutputError when ``frames_folder`` has no such frame.
+    missing on disk, show the unstyled image. A tree that other scenes use too stays as it is: this scene gets a copy.
+    Raises OutputError when ``frames_folder`` has no such frame.
     """
     there = [frame for frame in paths.frames_in(frames_folder, name) if first <= frame <= last]
     if not there:
@@ -40,11 +41,12 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
             "Apply a look first.",
             frames=[first, last],
         )
+    compat.unshare_compositor_tree(scene)
     tree = compat.compositor_tree(scene)
     if tree is None:
         tree = compat.use_compositor_tree(scene)
         tree[MARK] = len(tree.nodes)
-    node: Node = find(scene) or _add(tree)
+    node: Node = find(scene) or _add(tree, scene)
     if node.node_tree.users > 1:  # the scene was copied: each scene has frames of its own
         node.node_tree = node.node_tree.copy()
     image = sequence(paths.frame_path(frames_folder, name, there[0]), styled_group.image_of(node.node_tree))
@@ -67,7 +69,7 @@ def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.type
     return image
 
 
-def _add(tree: bpy.types.NodeTree) -> Node:
+def _add(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> Node:
     """The node, new, with an empty group in it, linked into ``tree``."""
     outputs = compat.output_sockets(tree)
     if not outputs:
@@ -75,7 +77,7 @@ def _add(tree: bpy.types.NodeTree) -> Node:
         output[MARK] = True
         outputs = [output.inputs[0]]
     fed: list[Socket] = [socket for socket in outputs if socket.is_linked]
-    source = fed[0].links[0].from_socket if fed else _render_layers(tree).outputs["Image"]
+    source = fed[0].links[0].from_socket if fed else _render_layers(tree, scene).outputs["Image"]
     sinks = (
         [link.to_socket for link in source.links if link.to_socket in fed or _is_viewer(link.to_node)]
         if fed
@@ -95,11 +97,13 @@ def _add(tree: bpy.types.NodeTree) -> Node:
     return node
 
 
-def _render_layers(tree: bpy.types.NodeTree) -> Node:
-    for node in tree.nodes:
-        if node.bl_idname == "CompositorNodeRLayers":
+def _render_layers(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> Node:
+    nodes: list[Node] = [node for node in tree.nodes if node.bl_idname == "CompositorNodeRLayers"]
+    for node in nodes:
+        if node.scene == scene:
             return node
     made: Node = tree.nodes.new("CompositorNodeRLayers")
+    made.scene = scene
     made[MARK] = True
     return made
 
@@ -109,11 +113,15 @@ def _is_viewer(node: Node) -> bool:
 
 
 def remove(scene: bpy.types.Scene) -> bool:
-    """Take Paintover out: the tree is link for link as it was. False when there was none."""
+    """Take Paintover out: the tree is link for link as it was. False when there was none.
+
+    A tree that other scenes use too stays as it is: this scene gets a copy.
+    """
+    if find(scene) is None:
+        return False
+    compat.unshare_compositor_tree(scene)
     node: Node = find(scene)
     tree = compat.compositor_tree(scene)
-    if node is None or tree is None:
-        return False
     links = node.inputs["Image"].links
     source = links[0].from_socket if links and links[0].from_node.name != node.get(FREE_OUTPUT) else None
     sinks = [link.to_socket for output in node.outputs for link in output.links]

@@ -258,6 +258,63 @@ def test_in_and_out_without_a_trace(blender, tmp_path):
     assert {link[2] for link in result["inspect"][1][1] if link[0] == "Paintover"} == fed - {"Viewer"}
 
 
+def two_scenes(folder):
+    """Two scenes with the same compositor nodes: what each has after each step is done to one of them."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, compositor, styled_group
+
+    one = bpy.context.scene
+    tree = compat.use_compositor_tree(one)
+    tree.nodes.clear()
+    compat.output_sockets(tree)
+    layers, blur = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeBlur")
+    tree.links.new(layers.outputs["Image"], blur.inputs["Image"])
+    tree.links.new(blur.outputs["Image"], compat.new_output(tree).inputs[0])
+    two = one.copy()
+    two.name = "Two"
+
+    def state(scene):
+        node = compositor.find(scene)
+        tree = compat.compositor_tree(scene)
+        links = sorted(f"{link.from_node.name} > {link.to_node.name}" for link in tree.links)
+        return [links, Path(styled_group.image_of(node.node_tree).filepath).parent.name if node else None]
+
+    steps = {"before": [state(one), state(two)]}
+    shared = compat.compositor_sharers(one) == ["Two"] and compat.compositor_sharers(two) == ["Scene"]
+    for step, call in (
+        ("one in", lambda: compositor.insert(one, Path(folder) / "styled", "Scene", 2, 5)),
+        ("shared again", lambda: setattr(two, "compositing_node_group", compat.compositor_tree(one))),
+        ("two in", lambda: compositor.insert(two, Path(folder) / "others", "Scene", 2, 5)),
+        ("one out", lambda: compositor.remove(one)),
+        ("shared with two", lambda: setattr(one, "compositing_node_group", compat.compositor_tree(two))),
+        ("one out again", lambda: compositor.remove(one)),
+        ("two out", lambda: compositor.remove(two)),
+    ):
+        if compat.IS_5 or "shared" not in step:  # in 4.5 each scene has a tree of its own
+            call()
+        steps[step] = [state(one), state(two)]
+    return [shared, compat.IS_5, steps, [image.name for image in bpy.data.images if image.source == "SEQUENCE"]]
+
+
+def test_a_scene_leaves_the_nodes_of_another_alone(blender, tmp_path):
+    for folder in ("styled", "others"):
+        paint(tmp_path / folder, 2)
+    shared, is_5, steps, images = blender(two_scenes, tmp_path)
+    assert shared == is_5
+    (plain, other) = steps["before"]
+    assert plain == other and plain[0]
+    first = steps["one in"][0]
+    assert first[1] == "styled" and steps["one in"][1] == plain
+    second = [first[0], "others"]
+    assert steps["two in"] == [first, second]
+    assert steps["one out"] == [plain, second]
+    assert steps["one out again"] == [plain, second]
+    assert steps["two out"] == [plain, plain]
+    assert images == []
+
+
 def refuse(folder):
     """Final frames that the shot cannot give."""
     from pathlib import Path

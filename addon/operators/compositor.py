@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compositor, final, jobs, paths
+from .. import compat, compositor, final, jobs, paths
 from ..backend.errors import Cancelled, FrameRangeError, UsageError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import rendered_frames, scene_named, styled_frames
@@ -90,6 +90,13 @@ def final_frames(
     return jobs.run(final_frames_work(scene, first, last), on_progress)
 
 
+def _said_of(sharers: list[str]) -> str:
+    """What the artist has to know of scenes that had the same compositor nodes."""
+    if not sharers:
+        return ""
+    return f" This scene has a copy of the nodes now; those of {', '.join(sharers)} are as they were."
+
+
 class CompositorInsert(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.compositor_insert"
     bl_label = "Insert in Compositor"
@@ -97,7 +104,8 @@ class CompositorInsert(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        return f"{compositor_insert(context.scene).name} is in the compositor."
+        sharers = compat.compositor_sharers(context.scene)
+        return f"{compositor_insert(context.scene).name} is in the compositor.{_said_of(sharers)}"
 
 
 class CompositorRemove(DirectOperator, bpy.types.Operator):
@@ -107,8 +115,9 @@ class CompositorRemove(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
+        sharers = compat.compositor_sharers(context.scene)
         compositor_remove(context.scene)
-        return "The compositor is as it was before."
+        return f"The compositor is as it was before.{_said_of(sharers)}"
 
 
 class FinalFrames(WorkOperator, bpy.types.Operator):
