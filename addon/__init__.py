@@ -9,7 +9,7 @@ from types import ModuleType
 
 def _parts() -> tuple[ModuleType, ...]:
     """The modules that register something, in the order in which they depend on each other."""
-    from . import capture, command, jobs, menus, panels, pictures, preferences, properties, stylise
+    from . import capture, command, final, interim, jobs, menus, panels, pictures, preferences, properties, stylise
     from .operators import apply, backend, compositor, keyframes, passes, textures, train
 
     return (
@@ -18,6 +18,8 @@ def _parts() -> tuple[ModuleType, ...]:
         pictures,
         jobs,
         capture,
+        interim,
+        final,
         stylise,
         backend,
         passes,

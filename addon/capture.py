@@ -46,7 +46,6 @@ class _Saved:
 _hooks: list[FrameHook] = []
 _waiting: list[_Saved] = []
 _wanted: set[str] = set()  # scenes whose frames are kept whatever ``is_on`` says
-_suspended = 0
 
 
 def is_on(scene: bpy.types.Scene) -> bool:
@@ -65,17 +64,6 @@ def off_frame(hook: FrameHook) -> None:
     """Stop calling ``hook``."""
     if hook in _hooks:
         _hooks.remove(hook)
-
-
-@contextmanager
-def suspended() -> Iterator[None]:
-    """No render is captured inside: for composites that read the passes from disk."""
-    global _suspended
-    _suspended += 1
-    try:
-        yield
-    finally:
-        _suspended -= 1
 
 
 @contextmanager
@@ -151,8 +139,7 @@ def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
 
 
 def _is_captured(scene: bpy.types.Scene) -> bool:
-    asked = scene.name in _wanted or is_on(scene)
-    return asked and not _suspended and compat.renders_view_layers(scene)
+    return scene.name in _wanted or (is_on(scene) and compat.renders_view_layers(scene))
 
 
 @persistent  # type: ignore[untyped-decorator]

@@ -67,17 +67,6 @@ def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
     return [frame for frame, path in files.items() if not path.is_file() or path.stat().st_mtime < saved]
 
 
-def _runs(frames: list[int]) -> list[Frames]:
-    """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``."""
-    runs: list[Frames] = []
-    for frame in frames:
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], frame)
-        else:
-            runs.append((frame, frame))
-    return runs
-
-
 def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Render the passes; those that are newer than the .blend are kept."""
     first, last = _work_on(scene, options.frames)
@@ -85,7 +74,7 @@ def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     if changed:
         print(f"Switched for this run: {', '.join(changed)}", flush=True)
     wanted = list(range(first, last + 1)) if options.again else _stale(scene, first, last)
-    for start, end in _runs(wanted):
+    for start, end in paths.runs(wanted):
         render_passes(scene, start, end, jobs.printer("Render Passes"))
     kept = last - first + 1 - len(wanted)
     return f"{len(wanted)} frames rendered, {kept} kept: {paths.places(scene).passes}"

@@ -1,5 +1,6 @@
 """The one module that knows how Blender 4.5 and 5.x differ."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,19 @@ def own_compositor_tree(copy: Scene) -> bpy.types.NodeTree:
     return own
 
 
-def drop_own_compositor_tree(copy: Scene) -> None:
-    """Undo ``own_compositor_tree``: in 4.5 the tree goes with its scene."""
-    if IS_5:
-        bpy.data.node_groups.remove(copy.compositing_node_group)
+def fill_in_scene_name(copy: Scene, name: str) -> None:
+    """Let output paths of a copied scene hold its original's name where they ask for the scene's. 4.5 knows no such."""
+    if not IS_5:
+        return
+    safe = re.sub(r'[/\\:*?"<>|]', "_", name).replace("{", "{{").replace("}", "}}")
+
+    def filled(path: str) -> str:
+        return re.sub(r"(?<!\{)\{scene_name\}(?!\})", lambda _match: safe, path)
+
+    copy.render.filepath = filled(copy.render.filepath)
+    for node in copy.compositing_node_group.nodes:
+        if node.bl_idname == "CompositorNodeOutputFile":
+            node.directory, node.file_name = filled(node.directory), filled(node.file_name)
 
 
 def output_sockets(tree: Node) -> list[Socket]:

@@ -5,28 +5,73 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+from bpy.app.handlers import persistent
 
-from . import capture, compat, paths
+from . import compat, paths, properties
 from .backend import errors
 from .compat import Node
-from .styled_group import NAME
+from .operators.shot import scene_named
+from .render_ticket import Job, RenderTicket, Report, Steps, Task
+
+COPY = "paintover_copy"  # custom property on what is here for a while only
+
+_under_way = 0
+
+
+class FinalTask(Task):
+    """``frames`` with the scene's own output settings, composited from ``passes_folder``.
+
+    A movie is one file: it has every frame from the first to the last. The scene stays as it is; a sequencer is left
+    out. Fails with FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is not, or
+    Blender refused).
+    """
+
+    def __init__(self, scene: bpy.types.Scene, passes_folder: Path, name: str, frames: list[int]) -> None:
+        self.written: list[int] = []
+        self._scene = scene.name
+        self._folder, self._name = passes_folder, name
+        self._frames = frames
+        self._movie = scene.render.is_movie_format
+
+    def steps(self) -> Steps:
+        for first, last in [(self._frames[0], self._frames[-1])] if self._movie else paths.runs(self._frames):
+            with composited_from_shot(scene_named(self._scene), self._folder, self._name, first, last) as copy:
+                job = Job(copy.name, f"write frames {first} to {last}", animation=True)
+                with self._counted(job):
+                    yield job
+
+    @contextmanager
+    def _counted(self, job: Job) -> Iterator[None]:
+        def count(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
+            if scene.name != job.scene:
+                return
+            self.written.append(scene.frame_current)
+            self.on_frame()
+            if job.ending:
+                scene.frame_current = scene.frame_end  # it counts the animation's frames: this was the last one
+
+        bpy.app.handlers.render_write.append(count)
+        try:
+            yield
+        finally:
+            if count in bpy.app.handlers.render_write:  # loading another file has taken it away
+                bpy.app.handlers.render_write.remove(count)
+
+    def report(self) -> Report:
+        if not self.written:
+            return {"fraction": 0.0}
+        last = self.written[-1]
+        return {"fraction": len(self.written) / len(self._frames), "message": f"Frame {last}", "frame": last}
+
+    def result(self) -> Report:
+        return {"frames": self.written}
 
 
 def render_final(scene: bpy.types.Scene, passes_folder: Path, name: str, first: int, last: int) -> None:
-    """Write ``first``..``last`` with the scene's own output settings, composited from ``passes_folder``.
-
-    A movie is one file: give its whole range at once. The scene stays as it is; a sequencer is left out.
-    Raises FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is not, or Blender
-    refused), Cancelled.
-    """
-    with composited_from_shot(scene, passes_folder, name, first, last) as copy, capture.suspended():
-        try:
-            result = bpy.ops.render.render(animation=True, scene=copy.name)
-        except RuntimeError as error:
-            reason = str(error).strip().removeprefix("Error: ")
-            raise errors.ShotError(f"Blender did not write frames {first} to {last}: {reason}") from error
-    if "CANCELLED" in result:
-        raise errors.Cancelled("Cancelled. The frames that were written are kept.")
+    """Write ``first``..``last`` and wait. Raises what ``FinalTask`` fails with; Cancelled."""
+    if first > last:
+        raise errors.FrameRangeError(f"The first frame, {first}, comes after the last, {last}.", "Swap them.")
+    RenderTicket(FinalTask(scene, passes_folder, name, list(range(first, last + 1)))).wait()
 
 
 @contextmanager
@@ -37,21 +82,27 @@ def composited_from_shot(
 
     A render of the copy composites and writes, and renders no view layer. The artist's tree is never touched.
     """
+    global _under_way
     there = set(paths.frames_in(passes_folder, name))
     gone = [frame for frame in range(first, last + 1) if frame not in there]
-    if gone or first > last:
+    if gone:
         raise errors.FrameRangeError(
-            f"The shot in {passes_folder} has no frame {gone[0] if gone else last}.",
+            f"The shot in {passes_folder} has no frame {gone[0]}.",
             "Render Passes for it, or choose other frames.",
             missing=gone,
         )
-    image = bpy.data.images.load(str(paths.frame_path(passes_folder, name, first)))
-    image.source = "SEQUENCE"
-    scene_name = scene.name
-    copy = scene.copy()
-    tree: Node = compat.own_compositor_tree(copy)
+    _under_way += 1
     try:
-        scene.name, copy.name = NAME, scene_name  # output paths may hold {scene_name}
+        image = bpy.data.images.load(str(paths.frame_path(passes_folder, name, first)))
+        image[COPY] = True
+        image.source = "SEQUENCE"
+        copy = scene.copy()
+        copy[COPY] = True
+        tree: Node = compat.own_compositor_tree(copy)
+        tree[COPY] = True
+        compat.fill_in_scene_name(copy, scene.name)
+        settings = properties.of(copy)
+        settings.save_passes = settings.stylise = False
         copy.render.use_compositing, copy.render.use_sequencer = True, False
         copy.frame_start, copy.frame_end, copy.frame_step = first, last, 1
         copy.frame_current = first
@@ -63,9 +114,20 @@ def composited_from_shot(
             _read_shot(tree, node, (scene, copy), image, (first, last))
         yield copy
     finally:
-        compat.drop_own_compositor_tree(copy)
-        bpy.data.scenes.remove(copy)
-        scene.name = scene_name
+        _under_way -= 1
+        sweep()
+
+
+def sweep() -> None:
+    """Remove the copies that no render needs now. An undo, or another file, may have brought old ones back."""
+    rendering = not bpy.app.background and bpy.app.is_job_running("RENDER")  # until another file takes them all away
+    if _under_way or rendering:
+        return
+    for scene in [scene for scene in bpy.data.scenes if scene.get(COPY)]:
+        bpy.data.scenes.remove(scene)
+    for tree in [tree for tree in bpy.data.node_groups if tree.get(COPY)]:
+        bpy.data.node_groups.remove(tree)
+    for image in [image for image in bpy.data.images if image.get(COPY)]:
         bpy.data.images.remove(image)
 
 
@@ -107,3 +169,21 @@ def _not_in_shot(what: str) -> errors.ShotError:
         f"The compositor uses the {what}, and the shot on disk does not hold it.",
         "Render Passes again, now that it is switched on.",
     )
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _on_come_back(*_: object) -> None:
+    sweep()
+
+
+_HANDLERS = ("load_post", "undo_post", "redo_post")
+
+
+def register() -> None:
+    for name in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(_on_come_back)
+
+
+def unregister() -> None:
+    for name in _HANDLERS:
+        getattr(bpy.app.handlers, name).remove(_on_come_back)

@@ -1,7 +1,5 @@
 """The passes that a look reads: which are missing, and switching them on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import bpy
@@ -49,23 +47,6 @@ def enable(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]
     for needed in NEEDED:
         setattr(view_layer, needed.attribute, True)
     return switched
-
-
-@contextmanager
-def enabled(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[None]:
-    """The needed passes are on inside; afterwards they are as they were, also after an error."""
-    names = [needed.attribute for needed in NEEDED] + ["pass_cryptomatte_depth"]
-    before = {name: getattr(view_layer, name) for name in names}
-    scene_name, layer_name = scene.name, view_layer.name  # an undo meanwhile leaves references to nothing
-    enable(scene, view_layer)
-    try:
-        yield
-    finally:
-        there = bpy.data.scenes.get(scene_name)
-        layer = there.view_layers.get(layer_name) if there is not None else None
-        if layer is not None:
-            for name, value in before.items():
-                setattr(layer, name, value)
 
 
 def main_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:

@@ -61,6 +61,17 @@ def frames_in(folder: Path, name: str) -> list[int]:
     return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
 
 
+def runs(frames: list[int]) -> list[tuple[int, int]]:
+    """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
+
+
 def places(scene: "bpy.types.Scene") -> Places:
     """Beside the saved .blend: ``//paintover/<scene>``. Before the first save: in Blender's temporary folder."""
     import bpy

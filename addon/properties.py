@@ -77,6 +77,12 @@ class ShotSettings(bpy.types.PropertyGroup):
     frame_start: IntProperty(name="First", description="First frame to work on", default=1, min=0)
     frame_end: IntProperty(name="Last", description="Last frame to work on", default=250, min=0)
 
+    before: StringProperty(
+        name="Before",
+        description="The settings that come back when Render Passes ends. Empty: none are different",
+        options={"HIDDEN"},
+    )
+
     texture_look: StringProperty(
         name="Texture Look",
         description="A look that was trained on colour alone. Empty: one beside the passes",

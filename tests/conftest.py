@@ -39,6 +39,8 @@ def start():
         result = {name}(*json.loads({arguments!r}))
         if not {steps}:
             finish(result)
+        while bpy.app.background:
+            step(result)
     except BaseException:
         traceback.print_exc()
         leave(1)
@@ -87,8 +89,8 @@ class BlenderRunner:
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run ``function(*arguments)`` and give what it returns. Both travel as JSON; so do ``Path``s, as strings.
 
-        ``function`` is taken by its source: it sees nothing of its module and imports what it needs. In a window it may
-        be a generator, which yields how many seconds Blender shall go on by itself before the next step.
+        ``function`` is taken by its source: it sees nothing of its module and imports what it needs. It may be
+        a generator, which yields how many seconds a Blender in a window shall go on by itself before the next step.
         """
         script, answer = self.folder / f"{function.__name__}.py", self.folder / f"{function.__name__}.json"
         source = textwrap.dedent(inspect.getsource(function))

@@ -9,9 +9,9 @@ import pytest
 
 
 def switch(folder):
-    """What is missing before and after, what ``enabled`` leaves behind, and what motion blur is told."""
+    """What is missing before and after, what ``passes_alone`` leaves behind, and what motion blur is told."""
     import bpy
-    from paintover import passes
+    from paintover import interim, passes
 
     scene = bpy.context.scene
     layer = passes.main_layer(scene)
@@ -25,7 +25,7 @@ def switch(folder):
     before = state()
     out = {"missing": passes.missing(scene, layer), "before": before}
     try:
-        with passes.enabled(scene, layer):
+        with interim.passes_alone(scene):
             out["inside"] = passes.missing(scene, layer)
             raise KeyError
     except KeyError:

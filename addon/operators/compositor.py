@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import compat, compositor, final, jobs, paths
-from ..backend.errors import Cancelled, FrameRangeError, UsageError
+from ..backend.errors import FrameRangeError, UsageError
+from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import rendered_frames, scene_named, styled_frames
+from .shot import rendered_frames, styled_frames
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -26,59 +27,16 @@ def compositor_remove(scene: bpy.types.Scene) -> None:
         raise UsageError("Paintover is not in this scene's compositor.")
 
 
-class CompositeTicket:
-    """Final frames out of the shot on disk: one frame at each look, so that the window stays alive."""
-
-    def __init__(self, scene: str, frames: list[int]) -> None:
-        self._scene = scene
-        self._frames = frames
-        self._count = 0
-        self._cancelled = False
-
-    @property
-    def done(self) -> bool:
-        return self._cancelled or self._count == len(self._frames)
-
-    def poll(self) -> list[jobs.Report]:
-        if self.done:
-            return []
-        scene = scene_named(self._scene)
-        places = paths.places(scene)
-        count = len(self._frames) if scene.render.is_movie_format else 1  # a movie is one file: it comes at one go
-        first, last = self._frames[self._count], self._frames[self._count + count - 1]
-        final.render_final(scene, places.passes, places.name, first, last)
-        self._count += count
-        return [{"fraction": self._count / len(self._frames), "message": f"Frame {last}", "frame": last}]
-
-    def result(self) -> jobs.Report:
-        if self._cancelled:
-            raise Cancelled("Cancelled. The frames that were written are kept.")
-        return {"frames": self._frames}
-
-    def cancel(self) -> None:
-        self._cancelled = True
-
-    def stop(self) -> None:
-        self.cancel()
-
-    def wait(self, timeout: float | None = None, on_progress: jobs.Sink | None = None) -> jobs.Report:
-        """Composite and return; Blender's rendering knows no ``timeout``."""
-        while not self.done:
-            for report in self.poll():
-                if on_progress is not None:
-                    on_progress(report)
-        return self.result()
-
-
 def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
     """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again."""
     low = rendered_frames(scene)[0] if first is None else first
     high = rendered_frames(scene)[-1] if last is None else last
-    name = scene.name
+    places = paths.places(scene)
     frames = [frame for frame in rendered_frames(scene) if low <= frame <= high]
     if not frames:
         raise FrameRangeError(f"No rendered frame lies between {low} and {high}.", "Choose others.")
-    return jobs.Work("Write Final Frames", lambda: CompositeTicket(name, frames))
+    task = final.FinalTask(scene, places.passes, places.name, frames)
+    return jobs.Work("Write Final Frames", lambda: RenderTicket(task))
 
 
 def final_frames(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import jobs, passes, properties, rendering
-from ..backend.errors import Cancelled
+from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import render_range, scene_named
+from .shot import render_range
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -23,64 +23,13 @@ def enable_passes(scene: bpy.types.Scene) -> list[str]:
     return changed
 
 
-class RenderTicket:
-    """Blender's own rendering as work: frame by frame while a window lives, in one go where somebody waits."""
-
-    def __init__(self, scene: str, first: int, last: int) -> None:
-        self._scene = scene
-        self._first = first
-        self._last = last
-        self._render: rendering.RangeRender | None = None
-        self._cancelled = False
-        self._told = -1.0  # the fraction that was reported last
-
-    @property
-    def done(self) -> bool:
-        return self._render is not None and self._render.done
-
-    def poll(self) -> list[jobs.Report]:
-        if self._render is None:
-            self._render = rendering.RangeRender(scene_named(self._scene), self._first, self._last)
-            self._render.start()
-        if self._told == self._render.fraction:
-            return []
-        self._told = self._render.fraction
-        return [{"fraction": self._told, "message": "Rendering passes"}]
-
-    def result(self) -> jobs.Report:
-        assert self._render is not None
-        if self._render.error is not None:
-            raise self._render.error
-        return {"written": [str(path) for path in self._render.paths]}
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        if self._render is not None:
-            self._render.cancel()
-
-    def stop(self) -> None:
-        self.cancel()
-
-    def wait(self, timeout: float | None = None, on_progress: jobs.Sink | None = None) -> jobs.Report:
-        """Render and return; Blender's rendering knows no ``timeout``."""
-
-        def tell(done: int, total: int) -> bool:
-            if on_progress is not None:
-                on_progress({"fraction": done / total, "message": f"Rendered {done} of {total}"})
-            return not self._cancelled
-
-        written = rendering.render_range(scene_named(self._scene), self._first, self._last, tell)
-        if self._cancelled:
-            raise Cancelled("Cancelled. The frames that were rendered are kept.")
-        return {"written": [str(path) for path in written]}
-
-
 def render_passes_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
     """Render the passes of a range: the one that the settings name where none is given."""
     start, end = render_range(scene)
     begin = start if first is None else first
     finish = end if last is None else last
-    return jobs.Work("Render Passes", lambda: RenderTicket(scene.name, begin, finish))
+    task = rendering.PassesTask(scene, begin, finish)
+    return jobs.Work("Render Passes", lambda: RenderTicket(task))
 
 
 def render_passes(
