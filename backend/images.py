@@ -1,4 +1,4 @@
-"""Pictures in and out: EXR frames through OpenImageIO, paintings and previews through Pillow.
+"""Pictures in and out: EXR frames through OpenEXR, paintings and previews through Pillow.
 
 A file appears under its final name only when it is whole: it is written beside, then renamed.
 """
@@ -6,25 +6,31 @@ A file appears under its final name only when it is whole: it is written beside,
 import errno
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import OpenImageIO as oiio
+import OpenEXR
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .beside import part_of, sweep
 from .errors import OutputError, PaintingError, ShotError
+from .machine import cores
 
 FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]
 
 HALF_MAX = 65504.0  # the largest number that half float holds
 _RECIPE = "paintover:recipe"
-_STRIP = 64  # rows read at a time: a multiple of what any EXR compression packs together
+
+# OpenEXR packs and unpacks in the thread that asks, unless its pool (of this process, and of this copy of the library)
+# has threads. Half of the cores: frames are read and written while torch paints with all of them. More than eight find
+# nothing to do: a pass over memory is what remains.
+OpenEXR.set_global_thread_count(min(cores() // 2, 8))
 
 
 @contextmanager
@@ -58,6 +64,30 @@ def _output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(message, remedy, path=str(path))
 
 
+@dataclass(frozen=True)
+class Part:
+    """One part of an EXR, as its header tells. The windows are (left, top, right, bottom), ends included."""
+
+    channels: tuple[str, ...]
+    data: tuple[int, ...]
+    display: tuple[int, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the display window."""
+        left, top, right, bottom = self.display
+        return right - left + 1, bottom - top + 1
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Channels of one part that make one array, and their value where a cropped border render has no pixels."""
+
+    part: int
+    channels: tuple[str, ...]
+    outside: float = 0.0
+
+
 def write_exr(
     path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any]] | None = None, recipe: str = ""
 ) -> None:
@@ -68,50 +98,27 @@ def write_exr(
     Raises OutputError; no half file is left.
     """
     height, width = rgba.shape[:2]
-    planes: list[npt.NDArray[Any]] = [rgba]
-    names, formats = ["R", "G", "B", "A"], [oiio.HALF] * 4
+    channels = {"RGBA": np.ascontiguousarray(np.clip(rgba, -HALF_MAX, HALF_MAX), np.float16)}
     for name, layer in (layers or {}).items():
-        plane = layer.reshape(height, width, -1)
-        planes.append(plane)
-        suffixes = "V" if plane.shape[2] == 1 else "RGBA"[: plane.shape[2]]
-        names += [f"{name}.{suffix}" for suffix in suffixes]
-        formats += [oiio.HALF if plane.dtype == np.float16 else oiio.FLOAT] * plane.shape[2]
-
-    pixels = np.concatenate([plane.astype(np.float32, copy=False) for plane in planes], axis=2)
-    np.clip(pixels[..., :4], -HALF_MAX, HALF_MAX, out=pixels[..., :4])
-    spec = oiio.ImageSpec(width, height, len(names), oiio.FLOAT)
-    spec.channelnames = tuple(names)
-    spec.channelformats = tuple(oiio.TypeDesc(format_) for format_ in formats)
-    spec.attribute("compression", "zip")
-    spec.attribute("DateTime", "1970:01:01 00:00:00")  # else the time of writing: same in, same bytes out
+        planes = layer.reshape(height, width, -1)
+        suffixes = "V" if planes.shape[2] == 1 else "RGBA"[: planes.shape[2]]
+        depth = np.float16 if layer.dtype == np.float16 else np.float32
+        for index, suffix in enumerate(suffixes):
+            channels[f"{name}.{suffix}"] = np.ascontiguousarray(planes[..., index], depth)
+    header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if recipe:
-        spec.attribute(_RECIPE, recipe)
+        header[_RECIPE] = recipe
+    data = io.BytesIO()  # and not the file: Python tells why a disk takes no more, OpenEXR does not
+    OpenEXR.File(header, channels).write(data)
     with written_beside(path) as temporary:
-        output = oiio.ImageOutput.create(str(temporary))
-        done = output.open(str(temporary), spec) and output.write_image(pixels)
-        reason = output.geterror()
-        if not output.close() or not done or not _ends_well(temporary):
-            with temporary.open("ab") as file:  # OpenImageIO keeps to itself why: the system tells
-                file.write(bytes(1 << 20))
-            raise OSError(reason or "the file was cut short")
-
-
-def _ends_well(path: Path) -> bool:
-    """Whether the last row can be read: a disk that fills up while the file is closed is not told otherwise."""
-    try:
-        with opened(path) as source:
-            spec = source.spec_dimensions(0, 0)
-            last = spec.y + spec.height - 1
-            return source.read_scanlines(0, 0, last, last + 1, spec.z, 0, 1, oiio.FLOAT) is not None
-    except ShotError:
-        return False
+        temporary.write_bytes(data.getbuffer())
 
 
 def recipe(path: Path) -> str:
     """What ``write_exr`` was told that this frame is made by; "" for any other file, broken ones too."""
     try:
-        with opened(path) as source:
-            return str(source.spec(0, 0).getattribute(_RECIPE) or "")
+        with _opened(path, header_only=True) as (file, _):
+            return str(file.header().get(_RECIPE, ""))
     except ShotError:
         return ""
 
@@ -121,89 +128,83 @@ def read_exr(path: Path) -> FloatImage:
 
     Raises ShotError for a missing or broken file.
     """
-    with opened(path) as source:
-        names = list(source.spec(0, 0).channelnames)
-        wanted = [names.index(channel) for channel in "RGBA" if channel in names]
-        if len(wanted) < 3:
-            raise ShotError(
-                f"{path.name} has no RGB channels.", "Choose an EXR file with a picture in it.", path=str(path)
-            )
-        (pixels,) = read_planes(source, path, 0, [wanted])
-    if len(wanted) == 4:
+    parts = read_header(path)
+    channels = tuple(channel for channel in "RGBA" if channel in parts[0].channels)
+    if len(channels) < 3:
+        raise ShotError(f"{path.name} has no RGB channels.", "Choose an EXR file with a picture in it.", path=str(path))
+    pixels = read_planes(path, parts, {"beauty": Plane(0, channels)})["beauty"]
+    if len(channels) == 4:
         return pixels
     return np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=2)
 
 
+def read_header(path: Path) -> list[Part]:
+    """What the parts of an EXR are. Raises ShotError for a missing or broken file."""
+    with _opened(path, header_only=True) as (_, parts):
+        return parts
+
+
+def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> dict[str, FloatImage]:
+    """Read channels as float32 HxWxC arrays, the data window placed in the display window.
+
+    ``parts`` is what ``read_header`` found. No two planes share a channel. Raises ShotError unless every pixel of the
+    file can be read.
+    """
+    with _opened(path) as (file, read):
+        if read != parts:  # OpenEXR leaves out a part that it cannot read to its end, and prints why
+            raise _broken(path, "not all of its pixels can be read")
+        found = {
+            (plane.part, channel): file.parts[plane.part].channels[channel].pixels
+            for plane in planes.values()
+            for channel in plane.channels
+        }
+    # The channels that nobody wants are let go of here, and each of the others as soon as it is copied.
+    return {name: _placed(parts[plane.part], plane, found) for name, plane in planes.items()}
+
+
+def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[Any]]) -> FloatImage:
+    """The plane's channels, taken out of ``found``, in the part's display window."""
+    width, height = part.size
+    left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]
+    right, bottom = part.data[2] - part.display[0] + 1, part.data[3] - part.display[1] + 1
+    frame = np.empty((height, width, len(plane.channels)), np.float32)
+    if part.data != part.display:
+        frame[:] = plane.outside
+    x0, x1, y0, y1 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)
+    for index, channel in enumerate(plane.channels):
+        pixels = found.pop((plane.part, channel))
+        if x0 < x1 and y0 < y1:
+            frame[y0:y1, x0:x1, index] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+    return frame
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[oiio.ImageInput]:
-    """An EXR open for reading. Raises ShotError where it is missing or broken."""
-    source = oiio.ImageInput.open(str(path))
-    if source is None:
-        reason = oiio.geterror()
-        if not path.exists():
-            raise ShotError(f"There is no {path.name} in {path.parent}.", "Render this frame.", path=str(path))
-        raise broken(path, reason)
+def _opened(path: Path, header_only: bool = False) -> Iterator[tuple[OpenEXR.File, list[Part]]]:
+    """An EXR with all its pixels, or with none, and its parts. Raises ShotError where it is missing or broken."""
+    if not path.exists():
+        raise ShotError(f"There is no {path.name} in {path.parent}.", "Render this frame.", path=str(path))
     try:
-        yield source
-    finally:
-        source.close()
+        file = OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
+        parts = [_described(part) for part in file.parts]
+    except (RuntimeError, ValueError, MemoryError) as error:  # ValueError: a text that is no UTF-8, for one
+        raise _broken(path, str(error)) from error
+    with file:
+        yield file, parts
 
 
-def broken(path: Path, reason: str) -> ShotError:
-    return ShotError(
-        f"{path.name} is broken or not whole ({reason.splitlines()[-1] if reason else 'no reason given'}).",
-        "Render this frame again.",
-        path=str(path),
+def _described(part: OpenEXR.Part) -> Part:
+    """A part without the channels that make no picture: deep and subsampled ones."""
+    flat = part.type() in (OpenEXR.scanlineimage, OpenEXR.tiledimage)
+    channels = [channel for channel in part.header["channels"] if (channel.xSampling, channel.ySampling) == (1, 1)]
+    return Part(
+        tuple(channel.name for channel in channels) if flat else (),
+        tuple(int(value) for corner in part.header["dataWindow"] for value in corner),
+        tuple(int(value) for corner in part.header["displayWindow"] for value in corner),
     )
 
 
-def read_planes(
-    source: oiio.ImageInput, path: Path, part: int, planes: Sequence[Sequence[int]], outside: Sequence[float] = ()
-) -> list[FloatImage]:
-    """Cut one part of an EXR into float32 HxWxC arrays, one for each list of channel numbers.
-
-    The file is read once, strip by strip. The data window is placed in the display window; pixels that the file does
-    not have (a cropped border render) are ``outside``, one value a plane, else 0. Raises ShotError.
-    """
-    spec = source.spec_dimensions(part, 0)
-    begin = min(min(plane) for plane in planes)
-    end = max(max(plane) for plane in planes) + 1
-    left, top = spec.x - spec.full_x, spec.y - spec.full_y
-    x0, x1 = max(left, 0), min(left + spec.width, spec.full_width)
-    full = (left, top, spec.width, spec.height) == (0, 0, spec.full_width, spec.full_height)
-    fills = outside or [0.0] * len(planes)
-    frames = [
-        np.empty((spec.full_height, spec.full_width, len(plane)), np.float32)
-        if full
-        else np.full((spec.full_height, spec.full_width, len(plane)), fill, np.float32)
-        for plane, fill in zip(planes, fills, strict=True)
-    ]
-    rows = spec.height if spec.tile_width else _STRIP
-    for row in range(0, spec.height, rows):
-        count = min(rows, spec.height - row)
-        strip = _read_strip(source, path, part, spec, row, count, begin, end)
-        y0, y1 = max(top + row, 0), min(top + row + count, spec.full_height)
-        if x0 >= x1 or y0 >= y1:
-            continue
-        inside = strip[y0 - top - row : y1 - top - row, x0 - left : x1 - left]
-        for frame, plane in zip(frames, planes, strict=True):
-            for channel, index in enumerate(plane):
-                frame[y0:y1, x0:x1, channel] = inside[..., index - begin]
-    return frames
-
-
-def _read_strip(
-    source: oiio.ImageInput, path: Path, part: int, spec: oiio.ImageSpec, row: int, count: int, begin: int, end: int
-) -> FloatImage:
-    if spec.tile_width:
-        pixels = source.read_image(part, 0, begin, end, oiio.FLOAT)
-    else:
-        first = spec.y + row
-        pixels = source.read_scanlines(part, 0, first, first + count, spec.z, begin, end, oiio.FLOAT)
-    if pixels is None:
-        raise broken(path, source.geterror())
-    strip: FloatImage = pixels.reshape(count, spec.width, end - begin)
-    return strip
+def _broken(path: Path, reason: str) -> ShotError:
+    return ShotError(f"{path.name} is broken or not whole ({reason}).", "Render this frame again.", path=str(path))
 
 
 def is_whole(path: Path) -> bool:

@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 # What backend/requirements.txt installs, by the names under which Python imports it.
-LIBRARIES = ("torch", "numpy", "OpenImageIO", "PyOpenColorIO", "PIL", "safetensors")
+LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
 
 
 def described() -> dict[str, Any]:
@@ -15,9 +15,9 @@ def described() -> dict[str, Any]:
     try:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        return {"torch": None, "device": None, "threads": _cores()}
+        return {"torch": None, "device": None, "threads": cores()}
     if version.endswith("+cpu") or shutil.which("nvidia-smi") is None:
-        return {"torch": version, "device": f"CPU ({_cores()} threads)", "threads": _cores()}
+        return {"torch": version, "device": f"CPU ({cores()} threads)", "threads": cores()}
     return loaded()
 
 
@@ -32,7 +32,7 @@ def loaded() -> dict[str, Any]:
     return {"torch": torch.__version__, "device": device.describe(), "threads": torch.get_num_threads()}
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use, which a farm's scheduler may have limited."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
 
 from . import images
 from .colour import View
 from .errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
-from .images import FloatImage
+from .images import FloatImage, Part, Plane
 
 _FRAME_FILE = re.compile(r"(?P<name>[^.].*?)?_?(?P<frame>(?<!\d)\d{4,}|-\d{3,})\.exr", re.IGNORECASE)
 SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
@@ -47,14 +46,6 @@ PASSES = {
 _BY_FILE_NAME = {in_file: name for name, kind in PASSES.items() for in_file in kind.in_files}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a pass lies in a file: its part, and its channels in canonical order."""
-
-    part: int
-    channels: tuple[int, ...]
-
-
 class Shot:
     """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``."""
 
@@ -78,10 +69,9 @@ class Shot:
         facts = _read_facts(folder)
         name, files = _find_frames(folder, facts.get("name"))
         first = files[min(files)]
-        with images.opened(first) as source:
-            spec = source.spec_dimensions(0, 0)
+        size = images.read_header(first)[0].size
         view = View.from_json(facts["view"]) if facts.get("view") else View.standard()
-        return cls(folder, name, files, (spec.full_width, spec.full_height), view, bool(facts.get("motion_blur")))
+        return cls(folder, name, files, size, view, bool(facts.get("motion_blur")))
 
     def path(self, frame: int) -> Path:
         """The frame's file. Raises FrameRangeError for a frame that the shot does not have."""
@@ -108,9 +98,7 @@ class Shot:
 
     def passes(self, frame: int) -> set[str]:
         """The canonical names of the passes that the frame has. Raises ShotError."""
-        path = self.path(frame)
-        with images.opened(path) as source:
-            return set(_find_passes(source))
+        return set(_find_passes(images.read_header(self.path(frame))))
 
     def read(self, frame: int, names: Sequence[str]) -> dict[str, FloatImage]:
         """The frame's passes as float32 HxWxC in C order, see ``PASSES`` for the channels.
@@ -129,22 +117,21 @@ class Shot:
                 "Switch Motion Blur off in the Render Properties and render the shot again.",
                 path=str(path),
             )
-        with images.opened(path) as source:
-            places = _find_passes(source)
-            missing = [name for name in names if name not in places]
-            if missing:
-                raise _missing(path, missing)
-            self._check_size(path, source)
-            result = _read_places(source, path, {name: places[name] for name in names})
+        parts = images.read_header(path)
+        planes = _find_passes(parts)
+        missing = [name for name in names if name not in planes]
+        if missing:
+            raise _missing(path, missing)
+        self._check_size(path, parts[0].size)
+        result = images.read_planes(path, parts, {name: planes[name] for name in names})
         for name, pixels in result.items():
             _normalise(name, pixels)
         return result
 
-    def _check_size(self, path: Path, source: oiio.ImageInput) -> None:
-        spec = source.spec_dimensions(0, 0)
-        if (spec.full_width, spec.full_height) != (self.width, self.height):
+    def _check_size(self, path: Path, size: tuple[int, int]) -> None:
+        if size != (self.width, self.height):
             raise ShotError(
-                f"{path.name} is {spec.full_width} x {spec.full_height} pixels, "
+                f"{path.name} is {size[0]} x {size[1]} pixels, "
                 f"but the shot's first frame is {self.width} x {self.height}.",
                 "Render the whole shot at one resolution.",
                 path=str(path),
@@ -189,26 +176,25 @@ def _find_frames(folder: Path, wanted: object) -> tuple[str, dict[int, Path]]:
     return next(iter(shots.items()))
 
 
-def _find_passes(source: oiio.ImageInput) -> dict[str, _Place]:
+def _find_passes(parts: Sequence[Part]) -> dict[str, Plane]:
     """The passes of the first view layer that has most of them (Blender adds a layer for the compositor's output)."""
-    layers: dict[str, dict[str, dict[str, tuple[int, int]]]] = {}
-    part = 0
-    while (spec := source.spec(part, 0)).nchannels:
-        for index, channel in enumerate(spec.channelnames):
+    layers: dict[str, dict[str, dict[str, tuple[int, str]]]] = {}
+    for number, part in enumerate(parts):
+        for channel in part.channels:
             layer, in_file, suffix = _split(channel)
             if in_file in _BY_FILE_NAME:
                 found = layers.setdefault(layer, {}).setdefault(_BY_FILE_NAME[in_file], {})
-                found.setdefault(suffix, (part, index))
-        part += 1
-    best: dict[str, _Place] = {}
+                found.setdefault(suffix, (number, channel))
+    best: dict[str, Plane] = {}
     for passes in layers.values():
-        places = {}
+        planes = {}
         for name, found in passes.items():
-            at = [found[suffix] for suffix in PASSES[name].suffixes if suffix in found]
-            if len(at) == PASSES[name].channels:
-                places[name] = _Place(at[0][0], tuple(index for _, index in at))
-        if len(places) > len(best):
-            best = places
+            kind = PASSES[name]
+            at = [found[suffix] for suffix in kind.suffixes if suffix in found]
+            if len(at) == kind.channels and len({part for part, _ in at}) == 1:
+                planes[name] = Plane(at[0][0], tuple(channel for _, channel in at), kind.outside)
+        if len(planes) > len(best):
+            best = planes
     return best
 
 
@@ -219,18 +205,6 @@ def _split(channel: str) -> tuple[str, str, str]:
     rest, suffix = channel.rsplit(".", 1)
     layer, _, in_file = rest.rpartition(".")
     return layer, in_file, suffix.lower()
-
-
-def _read_places(source: oiio.ImageInput, path: Path, places: dict[str, _Place]) -> dict[str, FloatImage]:
-    """Read each part once, cut into its passes."""
-    result: dict[str, FloatImage] = {}
-    for part in sorted({place.part for place in places.values()}):
-        here = [name for name, place in places.items() if place.part == part]
-        planes = images.read_planes(
-            source, path, part, [places[name].channels for name in here], [PASSES[name].outside for name in here]
-        )
-        result.update(zip(here, planes, strict=True))
-    return {name: result[name] for name in places}
 
 
 def _missing(path: Path, names: Sequence[str]) -> MissingPassError:

@@ -115,7 +115,7 @@ started = time.perf_counter()
 import addon
 addon.register()
 print("import and register:", round(1000 * (time.perf_counter() - started)), "ms")
-heavy = {"torch", "OpenImageIO", "PyOpenColorIO", "PIL", "safetensors"} & set(sys.modules)
+heavy = {"torch", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors"} & set(sys.modules)
 assert not heavy, heavy
 addon.unregister()
 """

@@ -14,7 +14,18 @@ import pytest
 from PIL import Image
 
 from backend.errors import OutputError, PaintingError, ShotError
-from backend.images import HALF_MAX, is_whole, opened, read_exr, read_painting, write_exr, write_png
+from backend.images import (
+    HALF_MAX,
+    Plane,
+    is_whole,
+    read_exr,
+    read_header,
+    read_painting,
+    read_planes,
+    recipe,
+    write_exr,
+    write_png,
+)
 
 RGBA = (200, 120, 40, 255)
 
@@ -162,10 +173,11 @@ def test_a_frame_comes_back_as_it_was_written(tmp_path: Path):
     pixels[0, 0] = HALF_MAX
     back = read_exr(path)
     assert back.dtype == np.float32 and np.allclose(back, pixels, rtol=1e-3, atol=1e-4)
-    with opened(path) as source:
-        spec = source.spec()
-        stored = dict(zip(spec.channelnames, map(str, spec.channelformats), strict=True))
-        values = source.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+    source = oiio.ImageInput.open(str(path))
+    spec = source.spec()
+    stored = dict(zip(spec.channelnames, map(str, spec.channelformats), strict=True))
+    values = source.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+    source.close()
     assert {stored[name] for name in ("R", "G", "B", "A", "small.A")} == {"half"}
     assert {stored[name] for name in ("fire.R", "fire.G", "fire.B", "density.V")} == {"float"}
     assert (values[..., list(spec.channelnames).index("fire.G")] == layers["fire"][..., 1]).all()
@@ -204,6 +216,93 @@ def test_a_frame_that_is_not_whole(tmp_path: Path):
         assert not is_whole(path)
         with pytest.raises(ShotError, match=r"frame_0001\.exr is broken"):
             read_exr(path)
+
+
+def written_parts(path: Path, *parts: tuple[oiio.ImageSpec, np.ndarray]) -> None:
+    """An EXR by another hand than ours."""
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), tuple(spec for spec, _ in parts))
+    for number, (spec, pixels) in enumerate(parts):
+        assert not number or output.open(str(path), spec, "AppendSubimage")
+        assert output.write_image(pixels)
+    output.close()
+
+
+def test_every_bit_of_a_float_comes_back(tmp_path: Path):
+    """Cryptomatte's names are hashes that look like floats: denormals, NaN and infinity among them."""
+    bits = np.random.default_rng(4).integers(0, 1 << 32, (40, 60, 3), np.uint32)
+    bits[0, :6, 0] = [0, 1, 0x80000000, 0x007FFFFF, 0x7F800001, 0xFFFFFFFF]
+    halves = np.arange(40 * 60, dtype=np.uint16).reshape(40, 60) * 27  # as far as infinity and NaN
+    written_parts(tmp_path / "float.exr", (oiio.ImageSpec(60, 40, 3, oiio.FLOAT), bits.view(np.float32)))
+    assert (np.ascontiguousarray(read_exr(tmp_path / "float.exr")[..., :3]).view(np.uint32) == bits).all()
+    write_exr(tmp_path / "ours.exr", noise(), {"crypto": bits.view(np.float32), "half": halves.view(np.float16)})
+    parts = read_header(tmp_path / "ours.exr")
+    wanted = {"crypto": Plane(0, ("crypto.R", "crypto.G", "crypto.B")), "half": Plane(0, ("half.V",))}
+    back = read_planes(tmp_path / "ours.exr", parts, wanted)
+    assert (back["crypto"].view(np.uint32) == bits).all()
+    assert np.array_equal(back["half"][..., 0], halves.view(np.float16).astype(np.float32), equal_nan=True)
+
+
+def test_a_tiled_frame(tmp_path: Path):
+    spec = oiio.ImageSpec(60, 40, 4, oiio.FLOAT)
+    spec.tile_width = spec.tile_height = 16
+    written_parts(tmp_path / "tiled.exr", (spec, noise()))
+    assert (read_exr(tmp_path / "tiled.exr") == noise()).all()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_no_damage_is_read_as_a_picture(tmp_path: Path, count: int):
+    """Wherever a frame is cut, or a byte of its pixels flipped or a page of it empty: an error, not black rows."""
+    path = tmp_path / "frame_0001.exr"
+    smooth = np.linspace(0, 1, 300 * 60 * 4, dtype=np.float32).reshape(300, 60, 4)  # so that every block is packed
+    parts = []
+    for number in range(count):
+        spec = oiio.ImageSpec(60, 300, 4, oiio.HALF)
+        spec.attribute("compression", "zip")
+        spec.attribute("oiio:subimagename", f"part {number}")
+        parts.append((spec, smooth))
+    written_parts(path, *parts)
+    assert is_whole(path) and len(read_header(path)) == count
+    data = path.read_bytes()
+    damaged = [data[: len(data) * part // 40] for part in range(40)] + [data[:-1]]
+    for at in range(len(data) // 2, len(data), len(data) // 50):
+        damaged.append(data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :])
+        damaged.append(data[: at - 99] + bytes(99) + data[at:])
+    for broken in damaged:
+        path.write_bytes(broken)
+        with pytest.raises(ShotError, match=r"frame_0001\.exr is broken.*Render this frame again"):
+            read_exr(path)
+        assert not is_whole(path)
+
+
+def test_files_that_are_no_exr(tmp_path: Path):
+    path = tmp_path / "frame_0001.exr"
+    for content in (b"", b"not a picture", b"v/1\x01" + bytes(400)):
+        path.write_bytes(content)
+        with pytest.raises(ShotError, match=r"frame_0001\.exr is broken"):
+            read_exr(path)
+        assert not is_whole(path) and recipe(path) == ""
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ShotError, match=r"frame_0001\.exr is broken"):
+        read_exr(path)
+
+
+def test_a_name_in_a_header_that_is_no_text(tmp_path: Path):
+    path = tmp_path / "frame_0001.exr"
+    write_exr(path, noise(), {"depth": noise()[..., 0]})
+    path.write_bytes(path.read_bytes().replace(b"depth.V", b"d\xff\xfeth.V"))
+    with pytest.raises(ShotError, match=r"frame_0001\.exr is broken"):
+        read_exr(path)
+
+
+def test_a_frame_that_is_replaced_while_it_is_read(tmp_path: Path):
+    path = tmp_path / "frame_0001.exr"
+    write_exr(path, noise())
+    parts = read_header(path)
+    write_exr(path, noise(50, 60))
+    with pytest.raises(ShotError, match=r"frame_0001\.exr is broken"):
+        read_planes(path, parts, {"beauty": Plane(0, tuple("RGBA"))})
 
 
 @contextmanager

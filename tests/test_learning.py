@@ -13,7 +13,7 @@ from backend.learning.augment import symmetry
 from backend.learning.discriminators import PatchDiscriminator
 from backend.learning.ema import Average
 from backend.learning.loop import Budget, fit
-from backend.look.generator import CELL, Config, LookGenerator
+from backend.look.generator import Config, LookGenerator
 from backend.look.model import Example, LookModel
 
 
