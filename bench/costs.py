@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenEXR
 
 from backend import images, service
 from backend.job import Job
@@ -165,17 +165,13 @@ def scaled(image: np.ndarray, larger: int, smaller: int) -> np.ndarray:
 
 def resize(source: Path, target: Path, larger: int, smaller: int) -> None:
     """An EXR with all its channels at another size; motion vectors are scaled along."""
-    reader = oiio.ImageInput.open(str(source))
-    spec = reader.spec()
-    pixels = scaled(reader.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT), larger, smaller)
-    moving = [index for index, name in enumerate(spec.channelnames) if ".Vector." in name]
-    pixels[..., moving] *= larger / smaller
-    made = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], spec.nchannels, oiio.FLOAT)
-    made.channelnames, made.channelformats = spec.channelnames, spec.channelformats
-    made.attribute("compression", "zip")
-    writer = oiio.ImageOutput.create(str(target))
-    if not (writer.open(str(target), made) and writer.write_image(np.ascontiguousarray(pixels)) and writer.close()):
-        raise OSError(writer.geterror())
+    with OpenEXR.File(str(source), separate_channels=True) as file:
+        channels = {name: scaled(channel.pixels, larger, smaller) for name, channel in file.channels().items()}
+    for name, pixels in channels.items():
+        if ".Vector." in name:
+            pixels *= larger / smaller
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, channels).write(str(target))
 
 
 def start_apply(shot: Shot, look: Path, name: str) -> subprocess.Popen[bytes]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from backend import images
@@ -78,9 +77,7 @@ def load(name: str) -> BenchShot:
 
 def rest_coordinates(path: Path) -> NDArray[np.float32]:
     """The HxWx3 rest coordinates that ``bench.scenes`` put into a ground frame."""
-    source = oiio.ImageInput.open(str(path))
-    names = list(source.spec().channelnames)
-    first = names.index("ViewLayer.rest.R" if "ViewLayer.rest.R" in names else "RenderLayer.rest.R")
-    pixels = source.read_image(0, 0, first, first + 3, oiio.FLOAT)
-    source.close()
-    return np.ascontiguousarray(pixels)
+    parts = images.read_header(path)
+    layer = "ViewLayer" if "ViewLayer.rest.R" in parts[0].channels else "RenderLayer"
+    rest = images.Plane(0, tuple(f"{layer}.rest.{letter}" for letter in "RGB"))
+    return images.read_planes(path, parts, {"rest": rest})["rest"]
