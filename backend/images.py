@@ -27,9 +27,9 @@ ByteImage = npt.NDArray[np.uint8]
 HALF_MAX = 65504.0  # the largest number that half float holds
 _RECIPE = "paintover:recipe"
 
-# OpenEXR packs and unpacks in the thread that asks, unless its pool (of this process, and of this copy of the library)
-# has threads. Half of the cores: frames are read and written while torch paints with all of them. More than eight find
-# nothing to do: a pass over memory is what remains.
+# OpenEXR packs and unpacks in the thread that asks, unless its pool (this process's, of this copy of the library) has
+# threads. Half of the cores, since frames are read and written while torch paints with all of them; on two cores that
+# leaves the work as it was. Eight at most is a guess: it was not measured where there are more.
 OpenEXR.set_global_thread_count(min(cores() // 2, 8))
 
 
