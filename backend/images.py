@@ -207,6 +207,14 @@ def _broken(path: Path, reason: str) -> ShotError:
     return ShotError(f"{path.name} is broken or not whole ({reason}).", "Render this frame again.", path=str(path))
 
 
+def unpremultiplied(rgba: FloatImage) -> FloatImage:
+    """The colours (H, W, 3) of premultiplied (H, W, 4), as EXR files have them: the painter sees the colour itself."""
+    colour = rgba[..., :3]
+    if rgba[..., 3].min() < 1:
+        colour = colour / np.clip(rgba[..., 3:], 1e-4, 1)
+    return np.ascontiguousarray(colour)
+
+
 def is_whole(path: Path) -> bool:
     """Whether the frame is there and every pixel of it can be read."""
     if not path.is_file():

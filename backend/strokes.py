@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import conv2d, pad
 
+from . import images
 from .brush import Canvas, Stroke
 from .job import Job
 from .shot import SKY_DEPTH, Shot
@@ -93,7 +94,7 @@ class Subject:
         if "object" in shot.passes(frame):
             names.append("object")
         passes = shot.read(frame, names)
-        shown = shot.view.to_display(np.ascontiguousarray(passes["beauty"][..., :3]))
+        shown = shot.view.to_display(images.unpremultiplied(passes["beauty"]))
         depth = passes["depth"][..., 0]
         sky = depth > 0.1 * SKY_DEPTH
         ids = passes["object"][..., 0].view(np.int32) if "object" in passes else np.zeros(depth.shape, np.int32)

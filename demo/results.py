@@ -25,7 +25,7 @@ def eight_bit(display: images.FloatImage) -> Bytes:
 def displayed(shot: Shot, frame: int) -> Bytes:
     """The render of one frame as the scene's view shows it, HxWx3."""
     beauty = shot.read(frame, ["beauty"])["beauty"]
-    return eight_bit(shot.view.to_display(np.ascontiguousarray(beauty[..., :3])))
+    return eight_bit(shot.view.to_display(images.unpremultiplied(beauty)))
 
 
 def background(shot: Shot, frame: int) -> float:
@@ -59,8 +59,8 @@ def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
 
 def styled_display(shot: Shot, styled: Path) -> Bytes:
     """A styled frame's values as the scene's view should show them, HxWx3."""
-    pixels = images.read_exr(styled)[..., :3]
-    return eight_bit(shot.view.to_display(np.ascontiguousarray(pixels)))
+    pixels = images.unpremultiplied(images.read_exr(styled))
+    return eight_bit(shot.view.to_display(pixels))
 
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:

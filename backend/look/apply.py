@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import images as pictures
 from ..errors import LookMismatchError
-from ..images import HALF_MAX
+from ..images import HALF_MAX, unpremultiplied
 from ..job import Job
 from ..learning import device
 from ..shot import Shot
@@ -108,7 +108,7 @@ class Styler:
 
     def _display(self, rgba: NDArray[np.float32]) -> Tensor:
         """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
-        return guides.planes(self.shot.view.to_display(guides.unpremultiplied(rgba)))
+        return guides.planes(self.shot.view.to_display(unpremultiplied(rgba)))
 
     def _write(self, path: Path, rgba: NDArray[np.float32]) -> Path:
         pictures.write_exr(path, rgba, recipe=self.recipe)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
+from ..images import unpremultiplied
 from ..shot import Shot
 
 Array: TypeAlias = NDArray[np.float32]
@@ -110,14 +111,6 @@ def read_motion(shot: Shot, number: int) -> Motion:
 def _motion(passes: dict[str, Array]) -> Motion:
     objects = object_names(passes["object"]) if "object" in passes else None
     return Motion(passes["position"], objects, planes(passes["vector"]))
-
-
-def unpremultiplied(rgba: Array) -> Array:
-    """The colours (H, W, 3) of premultiplied (H, W, 4), as EXR files have them: the painter sees the colour itself."""
-    colour = rgba[..., :3]
-    if rgba[..., 3].min() < 1:
-        colour = colour / np.clip(rgba[..., 3:], 1e-4, 1)
-    return np.ascontiguousarray(colour)
 
 
 def read_display(shot: Shot, number: int) -> Tensor:
