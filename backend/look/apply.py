@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,7 +22,8 @@ from ..shot import Shot
 from . import guides
 from .carry import Source, StyledFrame, history
 from .file import LookFile
-from .guides import Encoding
+from .fill import Fill
+from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
 from .reader import Reader, stamp
 from .tiles import paint
@@ -45,6 +47,7 @@ class Styler:
         for number in set(numbers).intersection(shot.frames):
             self.reader.saw(number)
         self.journey = Journey(key_frames(shot, look), self.reader.motion)
+        self._fills: dict[int, Fill] = {}
         self._last: StyledFrame | None = None
 
     def path(self, number: int) -> Path:
@@ -84,7 +87,7 @@ class Styler:
             self.network,
             frame.guides,
             guides.positions(stop.rest.rest, frame.depth, self.encoding),
-            history(stop.paintings, self._last_output(stop), frame),
+            self._history(stop, frame),
             self.tile,
         )
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
@@ -93,6 +96,21 @@ class Styler:
         rgba: NDArray[np.float32] = half.astype(np.float32)
         self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba))
         return rgba
+
+    def _history(self, stop: Stop, frame: Frame) -> Tensor:
+        known = history(stop.paintings, self._last_output(stop), frame)
+        if not stop.paintings:
+            return known
+        nearest = max(stop.paintings, key=lambda source: source.share)
+        return self._fill(nearest.frame).completed(known, nearest.track, frame)
+
+    def _fill(self, key: StyledFrame) -> Fill:
+        if key.number not in self._fills:
+            frame = self.reader.aside(key.number)
+            where = guides.positions(frame.motion.position, frame.depth, self.encoding)
+            guess = paint(self.network, frame.guides, where, torch.zeros(4, frame.height, frame.width), self.tile)
+            self._fills[key.number] = Fill(key, frame, guess)
+        return self._fills[key.number]
 
     def _last_output(self, stop: Stop) -> Source | None:
         """The output on the side that the journey comes from: kept from just now, or read from its file."""

@@ -57,6 +57,10 @@ class Reader:
                 self._ahead = following, self._thread.submit(self._read, following)
         return self._frame
 
+    def aside(self, number: int) -> Frame:
+        """A frame that is not the next one on the way."""
+        return self._frame if self._frame and self._frame.number == number else self._read(number)
+
     def motion(self, number: int) -> Motion:
         """What a walk needs of a frame; of one that is expected, all is read at once."""
         if number in self._expected:

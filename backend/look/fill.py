@@ -1,0 +1,163 @@
+"""Paint for what a key frame hides: mirrored out of the nearest paint on what looks the same there.
+
+Where something moves away, what it bares was never painted, and a small network only knows its colour, not the strokes.
+Beside it there mostly is more of the same surface. Its paint is laid there in the key frame's own coordinates, so that
+it is carried along the shot like all other paint and doesn't flicker.
+
+That is right for strokes, which nobody can foretell, and wrong for lines that stand where the passes say. On the key
+frame both can be tried: of independent strokes, one instead of another is off by the root of two times what their mean
+is off, and a line in a wrong place by two times what no line is off.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..motion import Track
+from .carry import SAME_DEPTH, TRUST, StyledFrame
+from .guides import SKY, Frame
+
+HOLE = 0.5  # of trust in what is carried: where there is less, something is missing
+SHARE = 0.9  # of trust, at most: what was painted elsewhere is never as good
+LEVELS = 12  # of lightness that count as different surfaces: in a shadow the paint of shadows is looked for
+KINDS = 48  # surfaces that are filled in one frame, the largest
+LEAST = 16  # pixels of a surface that are worth looking for paint
+CELLS = 180  # in the height of a frame: as finely the nearest paint is looked for
+TRIES = (1.0, 0.5, 0.25)  # how much of the mirrored way, until it ends on the same surface
+STROKES, LINES = 1.5, 1.75  # error of borrowed paint over the network's: up to here all of it counts, from here nothing
+SQUARES = 9  # in the height of a frame: a chessboard, where each colour is tried out on the other
+SAMPLES = 4096  # pixels of a surface that it is tried out on
+NOWHERE = -1e6
+
+
+class Fill:
+    """The paint of one key frame, as a source for what that frame hides."""
+
+    def __init__(self, key: StyledFrame, frame: Frame, guess: Tensor) -> None:
+        """``frame``: the key frame as rendered. ``guess`` (3, H, W): what the network makes of it without history."""
+        depth = torch.from_numpy(frame.depth)[None, ..., 0]
+        self.key, self.guess = key, guess
+        self.kinds = _kinds(frame)
+        self.cell = max(1, round(depth.shape[1] / CELLS))
+        near = depth.clamp_min(1e-6).reciprocal_()
+        around = 4 * self.cell + 1
+        behind = F.max_pool2d(near, around, 1, around // 2) > SAME_DEPTH * near  # strokes overhang to there
+        self._usable = torch.where((key.known > 0.5)[0] & ~behind[0], self.kinds, -1)
+        middle = self.cell // 2
+        self._cells = self._usable[middle :: self.cell, middle :: self.cell]
+        self._sources: dict[int, tuple[Tensor, float]] = {}
+
+    def completed(self, history: Tensor, track: Track, now: Frame) -> Tensor:
+        """``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame, with its holes filled."""
+        holes = torch.nonzero(history[3] < HOLE)
+        kinds = _kinds(now)[holes[:, 0], holes[:, 1]]
+        names, which, counts = kinds.unique(return_inverse=True, return_counts=True)
+        result = history.clone()
+        for place in counts.argsort(descending=True)[:KINDS].tolist():
+            if counts[place] < LEAST:
+                break
+            kind = int(names[place])
+            nearest, worth = self._source(kind)
+            if worth > 0:
+                rows, columns = holes[which == place].unbind(1)
+                there = torch.stack([columns, rows]) + track.flow[:, rows, columns]
+                found, sure = self._borrowed(there, nearest, kind, now.display[:, rows, columns])
+                _lay(result, rows, columns, found, sure * (SHARE * worth))
+        return result
+
+    def _source(self, kind: int) -> tuple[Tensor, float]:
+        """Where the nearest paint is on this kind of surface, see ``_nearest``, and how far to trust it (0..1)."""
+        if kind not in self._sources:
+            self._sources[kind] = self._paint(self._cells == kind), self._worth(kind)
+        return self._sources[kind]
+
+    def _paint(self, cells: Tensor) -> Tensor:
+        return _nearest(cells) * self.cell + self.cell // 2
+
+    def _worth(self, kind: int) -> float:
+        """How much better strokes from elsewhere do than the network, tried out on the key frame itself."""
+        rows, columns = torch.nonzero(self._usable == kind).unbind(1)
+        if len(rows) < LEAST:
+            return 0.0
+        some = torch.linspace(0, len(rows) - 1, min(len(rows), SAMPLES)).long()
+        rows, columns = rows[some], columns[some]
+        square = max(1, self.kinds.shape[0] // SQUARES)
+        colour = (rows // square + columns // square) % 2
+        place = [torch.arange(size) * self.cell // square for size in self._cells.shape]
+        board = (place[0][:, None] + place[1]) % 2
+        theirs = own = 0.0
+        for side in (0, 1):
+            cells = (self._cells == kind) & (board != side)
+            if not bool(cells.any()):
+                return 0.0
+            row, column = rows[colour == side], columns[colour == side]
+            found, sure = self._borrowed(torch.stack([column, row]), self._paint(cells), kind, self._shown(row, column))
+            true = self.key.picture[:, row, column]
+            theirs += float(((found - true).abs() * sure).sum())
+            own += float(((self.guess[:, row, column] - true).abs() * sure).sum())
+        return min(max((LINES - theirs / max(own, 1e-6)) / (LINES - STROKES), 0.0), 1.0)
+
+    def _shown(self, rows: Tensor, columns: Tensor) -> Tensor:
+        return self.key.display[:, rows, columns]
+
+    def _borrowed(self, there: Tensor, nearest: Tensor, kind: int, display: Tensor) -> tuple[Tensor, Tensor]:
+        """Paint (3, N) for what is at ``there`` (2, N; column, row) hidden in the key frame, and how sure that is (N).
+
+        ``display`` (3, N): what the render shows of it.
+        """
+        height, width = self.kinds.shape
+        # Between cells the nearest point moves along evenly: then what is mirrored about it hangs together.
+        mirror = _sampled(nearest, (there - self.cell // 2) / self.cell)
+        source = mirror
+        for share in reversed(TRIES):
+            far = mirror + share * (mirror - there)
+            column, row = far.round().long().unbind(0)
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            same = self.kinds[row.clamp(0, height - 1), column.clamp(0, width - 1)] == kind
+            source = torch.where(inside & same, far, source)
+        found = _sampled(torch.cat([self.key.picture, self.key.display, self.key.known]), source)
+        change = (found[3:6] - display).abs().amax(0)
+        return found[:3], found[6] * torch.exp(-((change / TRUST) ** 2))
+
+
+def _lay(history: Tensor, rows: Tensor, columns: Tensor, paint: Tensor, trust: Tensor) -> None:
+    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H, W) knows of these pixels."""
+    before = history[:, rows, columns]
+    rest = (1 - before[3]) * trust
+    share = rest / (before[3] + rest).clamp_min(1e-6)
+    history[:3, rows, columns] = torch.lerp(before[:3], paint, share)
+    history[3, rows, columns] = torch.maximum(before[3], trust)
+
+
+def _kinds(frame: Frame) -> Tensor:
+    """(H, W) numbers: pixels of one object that are equally light show the same kind of surface."""
+    sky = torch.from_numpy(frame.depth)[..., 0] > SKY
+    objects = frame.motion.objects
+    level = (frame.display.mean(0) * LEVELS).long().clamp_(0, LEVELS - 1)
+    return ((0 if objects is None else torch.from_numpy(objects)) * 2 + sky) * LEVELS + level
+
+
+def _sampled(image: Tensor, points: Tensor) -> Tensor:
+    """``image`` (C, H, W) at ``points`` (2, N), columns and rows: (C, N), bilinear."""
+    size = torch.tensor([image.shape[2] - 1, image.shape[1] - 1]).clamp_min(1)
+    where = (points.T / size * 2 - 1)[None, None]
+    return F.grid_sample(image[None], where, padding_mode="border", align_corners=True)[0, :, 0]
+
+
+def _nearest(seeds: Tensor) -> Tensor:
+    """(2, h, w): column and row of the nearest of the ``seeds`` (h, w); jump flooding (Rong and Tan 2006)."""
+    height, width = seeds.shape
+    own = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")).float()
+    best = torch.where(seeds, own, NOWHERE)
+    step = 1 << (max(height, width) - 1).bit_length() - 1
+    while step >= 1:
+        spread = F.pad(best, (step,) * 4, value=NOWHERE)
+        distance = (best - own).square().sum(0)
+        for row in (0, step, 2 * step):
+            for column in (0, step, 2 * step):
+                other = spread[:, row : row + height, column : column + width]
+                away = (other - own).square().sum(0)
+                best = torch.where(away < distance, other, best)
+                distance = torch.minimum(away, distance)
+        step //= 2
+    return best
