@@ -44,6 +44,6 @@ def build(blend: Path, engine: str = "CYCLES") -> bpy.types.Scene:
     for thing in (sun, camera):
         scene.collection.objects.link(thing)
     scene.camera = camera
-    scene.render.filepath = str(blend.parent / "final" / "frame_")
+    scene.render.filepath = "//final/frame_"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend))
     return bpy.context.scene
