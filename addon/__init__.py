@@ -9,7 +9,20 @@ from types import ModuleType
 
 def _parts() -> tuple[ModuleType, ...]:
     """The modules that register something, in the order in which they depend on each other."""
-    from . import capture, command, final, interim, jobs, menus, panels, pictures, preferences, properties, stylise
+    from . import (
+        capture,
+        command,
+        final,
+        interim,
+        jobs,
+        menus,
+        moving_in,
+        panels,
+        pictures,
+        preferences,
+        properties,
+        stylise,
+    )
     from .operators import apply, backend, compositor, keyframes, passes, textures, train
 
     return (
@@ -20,6 +33,7 @@ def _parts() -> tuple[ModuleType, ...]:
         capture,
         interim,
         final,
+        moving_in,
         stylise,
         backend,
         passes,

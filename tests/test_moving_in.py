@@ -1,0 +1,58 @@
+"""What was made before the .blend had a place of its own comes along when it is saved."""
+
+
+def save_for_the_first_time(folder, taken):
+    """A frame rendered, begun to be painted and shown before the first save; what the saved file knows of it."""
+    import bpy
+    from paintover import jobs, paths
+    from paintover.operators import keyframes, shot
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.paintover.save_passes = True
+    scene.frame_set(7)
+    bpy.ops.render.render()
+    painting = keyframes.keyframe_add(scene)
+    image = bpy.data.images.load(str(painting))
+    image.pixels[0] = 0.25  # painted on, and not saved
+    image.use_fake_user = True
+    scene.paintover.look = "//elsewhere.look"
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/copy.blend", copy=True)
+    copied = paths.places(scene).folder.is_relative_to(folder)
+    if taken:
+        (paths.Path(folder) / "paintover" / "Scene").mkdir(parents=True)
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    dirty, failure = image.is_dirty, str(jobs.session.failure or "")
+    bpy.ops.wm.open_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    places = paths.places(scene)
+    (keyframe,) = scene.paintover.keyframes
+    images = [image.filepath for image in bpy.data.images if image.filepath]
+    return {
+        "copied": copied,
+        "dirty": dirty,
+        "failure": failure,
+        "rendered": paths.frames_in(places.passes, places.name),
+        "painting": str(keyframes.painting_file(keyframe)),
+        "images": images,
+        "look": [scene.paintover.look, str(shot.look_file(scene))],
+    }
+
+
+def test_what_was_made_before_the_first_save_comes_along(blender, tmp_path):
+    out = blender(save_for_the_first_time, tmp_path, False)
+    painting = tmp_path / "paintover" / "Scene" / "paint" / "Scene_0007.png"
+    assert not out["copied"] and out["dirty"] and not out["failure"]
+    assert out["rendered"] == [7]
+    assert out["painting"] == str(painting) and painting.is_file()
+    assert out["images"] == ["//paintover/Scene/paint/Scene_0007.png"]
+    assert out["look"] == ["//elsewhere.look", str(tmp_path / "elsewhere.look")]
+
+
+def test_another_shot_in_its_place_is_left_alone(blender, tmp_path):
+    out = blender(save_for_the_first_time, tmp_path, True)
+    assert "holds another shot" in out["failure"] and "still in" in out["failure"]
+    assert out["rendered"] == [] and list((tmp_path / "paintover" / "Scene").iterdir()) == []
