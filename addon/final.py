@@ -1,6 +1,6 @@
 """Final frames out of the shot on disk: the artist's compositor and output settings, with nothing rendered again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from .backend import errors
 from .compat import Node
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task
+from .rendering import frames_between
 
 COPY = "paintover_copy"  # custom property on what is here for a while only
 
@@ -26,7 +27,7 @@ class FinalTask(Task):
     Blender refused).
     """
 
-    def __init__(self, scene: bpy.types.Scene, passes_folder: Path, name: str, frames: list[int]) -> None:
+    def __init__(self, scene: bpy.types.Scene, passes_folder: Path, name: str, frames: Sequence[int]) -> None:
         self.written: list[int] = []
         self._scene = scene.name
         self._folder, self._name = passes_folder, name
@@ -69,9 +70,7 @@ class FinalTask(Task):
 
 def render_final(scene: bpy.types.Scene, passes_folder: Path, name: str, first: int, last: int) -> None:
     """Write ``first``..``last`` and wait. Raises what ``FinalTask`` fails with; Cancelled."""
-    if first > last:
-        raise errors.FrameRangeError(f"The first frame, {first}, comes after the last, {last}.", "Swap them.")
-    RenderTicket(FinalTask(scene, passes_folder, name, list(range(first, last + 1)))).wait()
+    RenderTicket(FinalTask(scene, passes_folder, name, frames_between(first, last))).wait()
 
 
 @contextmanager

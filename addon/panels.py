@@ -94,7 +94,9 @@ class Passes(Base):
         for line in status.needed_passes(context.scene):
             draw_line(layout, context, line)
         draw_frames(layout, settings)
-        layout.operator("paintover.render_passes", icon="RENDER_ANIMATION")
+        row = layout.row(align=True)
+        row.operator("paintover.render_passes", icon="RENDER_ANIMATION").missing = False
+        row.operator("paintover.render_passes", text="Only Missing").missing = True
         draw_line(layout, context, status.rendered(context.scene))
 
 
@@ -154,7 +156,9 @@ class PaintedFrames(Base):
             picture = pictures.icon(painting_file(keyframe))
             if picture:
                 layout.template_icon(icon_value=picture, scale=7.0)
-            layout.prop(keyframe, "painting", text="")
+            row = layout.row(align=True)
+            row.prop(keyframe, "painting", text="")
+            row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(painting_file(keyframe).parent)
         row = layout.row(align=True)
         row.operator("paintover.keyframe_rough_paint", icon="BRUSH_DATA")
         row.operator("paintover.keyframe_suggest", icon="VIEWZOOM")
@@ -203,14 +207,14 @@ class Compositor(Base):
         row.operator("paintover.compositor_insert", icon="NODE_COMPOSITING")
         if node is not None:
             row.operator("paintover.compositor_remove", text="", icon="X")
-            for line in status.compositing(context.scene):
-                draw_line(layout, context, line)
             column = layout.column()
             column.use_property_split = True
             for socket in node.inputs:
                 if not socket.is_linked and socket.type == "VALUE":
                     column.prop(socket, "default_value", text=socket.name)
         layout.operator("paintover.final_frames", icon="OUTPUT")
+        for line in status.final(context.scene):
+            draw_line(layout, context, line)
 
 
 class Textures(Base):

@@ -1,6 +1,7 @@
 """Where a scene's files go. Only ``places`` needs Blender; the rest is plain paths."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def frames_in(folder: Path, name: str) -> list[int]:
     return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
 
 
-def runs(frames: list[int]) -> list[tuple[int, int]]:
+def runs(frames: Iterable[int]) -> list[tuple[int, int]]:
     """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``."""
     runs: list[tuple[int, int]] = []
     for frame in frames:

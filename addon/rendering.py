@@ -1,6 +1,6 @@
 """Render Passes: a frame range for its passes alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
@@ -14,29 +14,29 @@ WITHOUT_PASSES = frozenset({"BLENDER_WORKBENCH"})  # engines that give no look w
 
 
 class PassesTask(Task):
-    """The passes of ``first``..``last``. No compositing, no sequencer, nothing written but the shot.
+    """The passes of ``frames``. No compositing, no sequencer, nothing written but the shot.
 
-    Fails with FrameRangeError, ShotError (no camera, Blender refused), OutputError.
+    Fails with ShotError (no camera, Blender refused), OutputError.
     """
 
-    def __init__(self, scene: bpy.types.Scene, first: int, last: int) -> None:
+    def __init__(self, scene: bpy.types.Scene, frames: Sequence[int]) -> None:
         self.paths: list[Path] = []
         self._scene = scene.name
-        self._first, self._last = first, last
+        self._frames = frames
 
     def steps(self) -> Steps:
         scene = scene_named(self._scene)
-        check_range(scene, self._first, self._last)
+        check(scene)
         with interim.passes_alone(scene), capture.wanted(scene):
-            for frame in range(self._first, self._last + 1):
+            for frame in self._frames:
                 scene_named(self._scene).frame_set(frame)
                 yield Job(self._scene, f"render frame {frame}")
                 self.paths.append(rendered(scene_named(self._scene), frame))
                 self.on_frame()
 
     def report(self) -> Report:
-        done, total = len(self.paths), self._last + 1 - self._first
-        return {"fraction": done / max(total, 1), "message": f"Rendered {done} of {total}"}
+        done, total = len(self.paths), len(self._frames)
+        return {"fraction": done / total, "message": f"Rendered {done} of {total}"}
 
     def result(self) -> Report:
         return {"written": [str(path) for path in self.paths]}
@@ -51,9 +51,10 @@ def render_range(
     """Render the passes of ``first``..``last`` and wait. Gives the frames' EXRs.
 
     Current frame and settings are as before afterwards. ``on_progress(done, total)`` after each frame: False stops,
-    and what is whole is given. Raises what ``PassesTask`` fails with; Cancelled where Blender was interrupted.
+    and what is whole is given. Raises FrameRangeError, what ``PassesTask`` fails with, and Cancelled where Blender was
+    interrupted.
     """
-    task = PassesTask(scene, first, last)
+    task = PassesTask(scene, frames_between(first, last))
     ticket = RenderTicket(task)
     stopped = False
 
@@ -71,10 +72,15 @@ def render_range(
     return task.paths
 
 
-def check_range(scene: bpy.types.Scene, first: int, last: int) -> None:
-    """Raises what can be said before anything is rendered."""
+def frames_between(first: int, last: int) -> Sequence[int]:
+    """The frames from ``first`` to ``last``, both included. Raises FrameRangeError if there are none."""
     if first > last:
         raise errors.FrameRangeError(f"The first frame, {first}, comes after the last, {last}.", "Swap them.")
+    return range(first, last + 1)
+
+
+def check(scene: bpy.types.Scene) -> None:
+    """Raises what can be said before anything is rendered."""
     if scene.camera is None:
         raise errors.ShotError(
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."

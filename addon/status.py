@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import capture, jobs, passes, paths, preferences, stylise
+from . import capture, compositor, jobs, passes, paths, preferences, stylise
 from .backend.errors import PaintoverError
 from .operators.shot import look_file
 
@@ -48,7 +48,7 @@ def unsaved() -> list[Line]:
     """What becomes of files while the .blend has no place of its own; empty once it is saved."""
     if bpy.data.filepath:
         return []
-    text = "This file is not saved: passes, paintings and looks are lost when Blender quits"
+    text = "This file is not saved: until it is, passes, paintings and looks are lost when Blender quits"
     return [Line(text, "ERROR", "Save the file before you paint.", "wm.save_mainfile")]
 
 
@@ -68,8 +68,13 @@ def view(scene: "Scene") -> list[Line]:
     return [Line(text, "ERROR")]
 
 
-def compositing(scene: "Scene") -> list[Line]:
-    """What keeps a render from showing the compositor's picture; empty if nothing does."""
+def final(scene: "Scene") -> list[Line]:
+    """What keeps final frames from showing the style; empty if nothing does."""
+    places = paths.places(scene)
+    if compositor.find(scene) is None:
+        if not paths.frames_in(places.styled, places.name):
+            return []
+        return [Line("Final frames will show no style: Paintover is not in the compositor", "ERROR")]
     if scene.render.use_compositing:
         return []
     return [

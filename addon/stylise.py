@@ -17,7 +17,7 @@ from bpy.app.handlers import persistent
 
 from . import capture, jobs, paths, properties
 from .backend.errors import PaintoverError
-from .operators.images import reload_under
+from .operators.apply import show_new_frames
 from .operators.shot import trained_look
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def _tick() -> float:
     if not count.shown and not bpy.app.is_job_running("RENDER"):  # a render may be reading the images
         count.shown = True
         for scene in bpy.data.scenes:
-            reload_under(paths.places(scene).styled)
+            if paths.frames_in(paths.places(scene).styled, paths.places(scene).name):
+                show_new_frames(scene)
     return POLL_SECONDS
 
 

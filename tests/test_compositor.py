@@ -315,6 +315,46 @@ def test_a_scene_leaves_the_nodes_of_another_alone(blender, tmp_path):
     assert images == []
 
 
+def style_more(folder):
+    """The frames that the node in the compositor shows, when the look has been given to more of them."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compositor, paths
+    from paintover.operators import apply
+    from paintover.operators import compositor as operators
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    places = paths.places(scene)
+    places.passes.mkdir(parents=True)
+    places.look.touch()
+    (places.passes / "Scene_0002.exr").touch()
+
+    def style(frame):
+        places.styled.mkdir(exist_ok=True)
+        Path(folder, "styled", f"Scene_{frame:04d}.exr").rename(places.styled / f"Scene_{frame:04d}.exr")
+        apply.apply_look_work(scene).finish({})
+
+    def shown():
+        node = compositor.find(scene)
+        picture = next(node for node in node.node_tree.nodes if node.bl_idname == "CompositorNodeImage")
+        return [picture.frame_start, picture.frame_duration, round(node.inputs["Strength"].default_value, 3)]
+
+    style(3)
+    out = [compositor.find(scene) is None]
+    operators.compositor_insert(scene).inputs["Strength"].default_value = 0.5
+    out.append(shown())
+    style(5)
+    return [*out, shown()]
+
+
+def test_the_compositor_shows_the_frames_that_have_come(blender, tmp_path):
+    for frame in (3, 5):
+        paint(tmp_path / "styled", frame)
+    assert blender(style_more, tmp_path) == [True, [3, 1, 0.5], [3, 3, 0.5]]
+
+
 def refuse(folder):
     """Final frames that the shot cannot give."""
     from pathlib import Path

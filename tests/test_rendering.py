@@ -37,7 +37,7 @@ def render_in_window(folder):
     before = state()
     out = {}
     for case in ("whole", "stopped", "in the way"):
-        task = rendering.PassesTask(scene, 1, 3)
+        task = rendering.PassesTask(scene, [1, 2, 3])
         run = RenderTicket(task)
         seen = [[report["fraction"] for report in run.poll()], run.done]
         steps = 0
@@ -115,6 +115,40 @@ def test_a_file_that_is_saved_meanwhile_holds_the_artists_settings(blender, tmp_
     assert out["after"] == out["opened"] == out["before"]
 
 
+def render_what_is_missing(folder):
+    """A shot of which some frames are there."""
+    import bpy
+    from paintover import paths
+    from paintover.backend import errors
+    from paintover.operators import passes
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.frame_start, scene.frame_end = 1, 4
+    places = paths.places(scene)
+    places.passes.mkdir(parents=True)
+    for frame in (1, 3):
+        paths.frame_path(places.passes, places.name, frame).touch()
+    written = passes.render_passes(scene, missing=True)["written"]
+    paths.frame_path(places.passes, places.name, 2).unlink()
+    bpy.ops.paintover.render_passes(missing=True)
+    try:
+        passes.render_passes(scene, missing=True)
+    except errors.FrameRangeError as error:
+        return [written, paths.frames_in(places.passes, places.name), str(error)]
+
+
+def test_only_the_frames_that_are_missing(blender, tmp_path):
+    written, there, said = blender(render_what_is_missing, tmp_path)
+    assert [path[-8:-4] for path in written] == ["0002", "0004"]
+    assert there == [1, 2, 3, 4]
+    assert said.startswith("Every frame from 1 to 4 has its passes.")
+    assert (tmp_path / "paintover" / "Scene" / "passes" / "Scene_0003.exr").stat().st_size == 0
+
+
 def undo_afterwards(folder):
     """Undo to what was remembered while passes rendered, and while final frames were written."""
     import bpy
@@ -144,7 +178,7 @@ def undo_afterwards(folder):
 
     out = {"before": state()}
     for case, task in (
-        ("passes", lambda: rendering.PassesTask(bpy.data.scenes[name], 1, 3)),
+        ("passes", lambda: rendering.PassesTask(bpy.data.scenes[name], [1, 2, 3])),
         ("final", lambda: final.FinalTask(bpy.data.scenes[name], places.passes, places.name, [1, 2, 3])),
     ):
         edit("before")
@@ -272,7 +306,7 @@ def render_for_long(folder):
     heard = []
     for name in ("render_post", "render_cancel", "render_complete"):
         getattr(bpy.app.handlers, name).append(lambda *_, name=name: heard.append(name))
-    task = rendering.PassesTask(scene, 1, 3)
+    task = rendering.PassesTask(scene, [1, 2, 3])
     run = RenderTicket(task)
     run.poll()
     yield 1

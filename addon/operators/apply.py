@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import EnumProperty
 
-from .. import jobs, paths, properties, textures
+from .. import compositor, jobs, paths, properties, textures
 from ..backend.errors import FrameRangeError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from .compositor import compositor_insert
 from .images import reload_under, show_image
 from .shot import frame_of_passes, rendered_frames, scene_named, styled_frames, trained_look
 
@@ -49,11 +50,14 @@ def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Wo
         "out": str(places.styled),
         "frames": [first, last],
     }
-    return jobs.request("Apply Look", "look.apply", params, lambda _value: reload_under(styled_folder(name)))
+    return jobs.request("Apply Look", "look.apply", params, lambda _value: show_new_frames(scene_named(name)))
 
 
-def styled_folder(scene_name: str) -> str:
-    return str(paths.places(scene_named(scene_name)).styled)
+def show_new_frames(scene: bpy.types.Scene) -> None:
+    """Let what shows styled frames show those that have come: images, and the node in the compositor."""
+    reload_under(paths.places(scene).styled)
+    if compositor.find(scene) is not None:
+        compositor_insert(scene)
 
 
 def apply_look(
@@ -76,6 +80,7 @@ class ApplyLook(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.apply_look"
     bl_label = "Apply Look"
     bl_description = "Give the look to rendered frames. Goes on where an earlier run ended"
+    bl_options = {"UNDO"}
 
     frames: EnumProperty(name="Frames", description="Which frames", items=FRAMES, default="SETTINGS")
 

@@ -59,6 +59,12 @@ def set_painting(scene: bpy.types.Scene, frame: int, painting: Path) -> properti
     return chosen
 
 
+def starter_file(scene: bpy.types.Scene) -> Path:
+    """The picture of the current frame that is made to be painted over."""
+    places = paths.places(scene)
+    return places.paint / f"{places.name}_{scene.frame_current:04d}.png"
+
+
 def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
     """Make the current frame a painted one. Gives its painting's file.
 
@@ -68,8 +74,7 @@ def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
     frame = scene.frame_current
     exr = frame_of_passes(scene, frame)
     if painting is None:
-        places = paths.places(scene)
-        painting = places.paint / f"{places.name}_{frame:04d}.png"
+        painting = starter_file(scene)
         if not painting.exists():
             display.save_display(scene, exr, painting)
     elif not painting.is_file():
@@ -146,7 +151,11 @@ class KeyframeAdd(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        return f"Paint over {keyframe_add(context.scene)}."
+        kept = starter_file(context.scene).exists()
+        painting = keyframe_add(context.scene)
+        if kept:
+            return f"{painting} was there already, and is as it was. Delete the file to begin anew."
+        return f"Paint over {painting}."
 
 
 class KeyframeRemove(DirectOperator, bpy.types.Operator):

@@ -1,10 +1,14 @@
 """The passes of a shot: switching them on, and rendering them."""
 
+# mypy: disable-error-code="valid-type"
+
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.props import BoolProperty
 
-from .. import jobs, passes, properties, rendering
+from .. import jobs, passes, paths, properties, rendering
+from ..backend.errors import FrameRangeError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import render_range
@@ -23,12 +27,26 @@ def enable_passes(scene: bpy.types.Scene) -> list[str]:
     return changed
 
 
-def render_passes_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
-    """Render the passes of a range: the one that the settings name where none is given."""
+def render_passes_work(
+    scene: bpy.types.Scene, first: int | None = None, last: int | None = None, missing: bool = False
+) -> jobs.Work:
+    """Render the passes of a range: the one that the settings name where none is given.
+
+    ``missing``: only of frames that have none yet. Raises ``FrameRangeError`` where there is nothing to render.
+    """
     start, end = render_range(scene)
     begin = start if first is None else first
     finish = end if last is None else last
-    task = rendering.PassesTask(scene, begin, finish)
+    frames = rendering.frames_between(begin, finish)
+    if missing:
+        places = paths.places(scene)
+        there = set(paths.frames_in(places.passes, places.name))
+        frames = [frame for frame in frames if frame not in there]
+        if not frames:
+            raise FrameRangeError(
+                f"Every frame from {begin} to {finish} has its passes.", "Press Render Passes to render them again."
+            )
+    task = rendering.PassesTask(scene, frames)
     return jobs.Work("Render Passes", lambda: RenderTicket(task))
 
 
@@ -37,9 +55,10 @@ def render_passes(
     first: int | None = None,
     last: int | None = None,
     on_progress: jobs.Sink | None = None,
+    missing: bool = False,
 ) -> jobs.Report:
     """Render and wait: ``{"written": [paths]}``."""
-    return jobs.run(render_passes_work(scene, first, last), on_progress)
+    return jobs.run(render_passes_work(scene, first, last, missing), on_progress)
 
 
 class EnablePasses(DirectOperator, bpy.types.Operator):
@@ -58,8 +77,14 @@ class RenderPasses(WorkOperator, bpy.types.Operator):
     bl_label = "Render Passes"
     bl_description = "Render the chosen frames and keep their passes, without compositing and without other output"
 
+    missing: BoolProperty(
+        name="Only Missing",
+        description="Leave frames alone whose passes are on disk: to go on where a render was stopped",
+        default=False,
+    )
+
     def work(self, context: "Context") -> jobs.Work:
-        return render_passes_work(context.scene)
+        return render_passes_work(context.scene, missing=self.missing)
 
 
 CLASSES = (EnablePasses, RenderPasses)
