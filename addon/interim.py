@@ -24,7 +24,7 @@ _under_way: set[str] = set()  # the names of the scenes whose passes are renderi
 def passes_alone(scene: bpy.types.Scene) -> Iterator[None]:
     """The needed passes on, no compositing, no sequencer; afterwards all as before, the current frame too."""
     name = scene.name
-    _lend(scene)
+    hold(scene)
     _under_way.add(name)
     try:
         yield
@@ -33,15 +33,17 @@ def passes_alone(scene: bpy.types.Scene) -> Iterator[None]:
         heal()
 
 
-def _lend(scene: bpy.types.Scene) -> None:
+def hold(scene: bpy.types.Scene) -> None:
+    """See to it that the next render is for the passes alone: an undo meanwhile takes note and settings back."""
     layer = passes.main_layer(scene)
-    before = {
-        "frame": [scene.frame_current, scene.frame_subframe],
-        "switches": {name: getattr(scene.render, name) for name in SWITCHES},
-        "layer": layer.name,
-        "passes": {name: getattr(layer, name) for name in PASSES},
-    }
-    properties.of(scene).before = json.dumps(before)
+    if not _note(scene):
+        before = {
+            "frame": [scene.frame_current, scene.frame_subframe],
+            "switches": {name: getattr(scene.render, name) for name in SWITCHES},
+            "layer": layer.name,
+            "passes": {name: getattr(layer, name) for name in PASSES},
+        }
+        properties.of(scene).before = json.dumps(before)
     _switch_off(scene)
     passes.enable(scene, layer)
 

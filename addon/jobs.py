@@ -76,6 +76,7 @@ class Session:
     waited_for: Ticket | None = None  # what a script waits for
     failure: PaintoverError | None = None
     notice: str = ""
+    status_shown: bool = False  # the line of progress stands in the status bar
 
 
 session = Session()
@@ -223,12 +224,13 @@ def redraw() -> None:
     running = session.running
     text = f"{line(running.work.title, running.report)}   (Esc cancels)" if running is not None else None
     for window in bpy.context.window_manager.windows:
-        if window.workspace is not None:
+        if window.workspace is not None and (text or session.status_shown):  # others write there too
             window.workspace.status_text_set(text)
         for area in window.screen.areas:
             for region in area.regions:
                 if (area.type, region.type) in {("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI")}:
                     region.tag_redraw()
+    session.status_shown = text is not None
 
 
 def register() -> None:

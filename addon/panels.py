@@ -158,7 +158,7 @@ class PaintedFrames(Base):
                 layout.template_icon(icon_value=picture, scale=7.0)
             row = layout.row(align=True)
             row.prop(keyframe, "painting", text="")
-            row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(painting_file(keyframe).parent)
+            row.operator("wm.path_open", text="", icon="FILEBROWSER").filepath = str(painting_file(keyframe).parent)
         row = layout.row(align=True)
         row.operator("paintover.keyframe_rough_paint", icon="BRUSH_DATA")
         row.operator("paintover.keyframe_suggest", icon="VIEWZOOM")

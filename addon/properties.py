@@ -20,6 +20,8 @@ from . import passes
 if TYPE_CHECKING:
     from bpy.types import Context, Scene
 
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # options of a path that may begin with //
+
 RANGES = (
     ("STILL", "This Frame", "The current frame only"),
     ("RANGE", "Range", "From one frame to another"),
@@ -31,7 +33,9 @@ class PaintedKeyframe(bpy.types.PropertyGroup):
     """One painted frame: the look learns from it."""
 
     frame: IntProperty(name="Frame", description="Which frame of the shot was painted over")
-    painting: StringProperty(name="Painting", description="The painted picture of this frame", subtype="FILE_PATH")
+    painting: StringProperty(
+        name="Painting", description="The painted picture of this frame", subtype="FILE_PATH", options=RELATIVE
+    )
 
 
 def _switch_on_passes(settings: "ShotSettings", _context: "Context") -> None:
@@ -60,6 +64,7 @@ class ShotSettings(bpy.types.PropertyGroup):
         name="Look",
         description="The look file to train and to apply. Empty: one beside the passes",
         subtype="FILE_PATH",
+        options=RELATIVE,
     )
     seconds: IntProperty(
         name="Seconds",
@@ -87,11 +92,13 @@ class ShotSettings(bpy.types.PropertyGroup):
         name="Texture Look",
         description="A look that was trained on colour alone. Empty: one beside the passes",
         subtype="FILE_PATH",
+        options=RELATIVE,
     )
     texture_painting: StringProperty(
         name="Painted Texture",
         description="The painted-over copy of the active texture",
         subtype="FILE_PATH",
+        options=RELATIVE,
     )
 
 

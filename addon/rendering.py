@@ -29,7 +29,9 @@ class PassesTask(Task):
         check(scene)
         with interim.passes_alone(scene), capture.wanted(scene):
             for frame in self._frames:
-                scene_named(self._scene).frame_set(frame)
+                scene = scene_named(self._scene)
+                interim.hold(scene)
+                scene.frame_set(frame)
                 yield Job(self._scene, f"render frame {frame}")
                 self.paths.append(rendered(scene_named(self._scene), frame))
                 self.on_frame()

@@ -115,6 +115,33 @@ def test_a_file_that_is_saved_meanwhile_holds_the_artists_settings(blender, tmp_
     assert out["after"] == out["opened"] == out["before"]
 
 
+def undo_meanwhile(folder):
+    """What an undo does to the scene while its passes render, done by hand."""
+    import bpy
+    from paintover import rendering
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    layer = scene.view_layers[0]
+    held = []
+
+    def undo(done, total):
+        held.append([layer.use_pass_vector, scene.render.use_compositing])
+        layer.use_pass_vector, scene.render.use_compositing, scene.paintover.before = False, True, ""
+        scene.frame_current = 17
+        return True
+
+    rendering.render_range(scene, 1, 3, undo)
+    return [held, layer.use_pass_vector, scene.render.use_compositing, scene.frame_current]
+
+
+def test_an_undo_meanwhile_takes_no_passes_from_the_frames_to_come(blender, tmp_path):
+    assert blender(undo_meanwhile, tmp_path) == [[[True, False]] * 3, False, True, 17]
+
+
 def render_what_is_missing(folder):
     """A shot of which some frames are there."""
     import bpy
