@@ -109,11 +109,20 @@ def save(scene: bpy.types.Scene, path: Path) -> None:
     saving.save_image(bpy.data.images[RENDER_RESULT], scene, path, compat.use_multilayer_exr)
 
 
+def blend_of(folder: Path) -> str:
+    """The name of the .blend that the frames in ``folder`` were rendered from last; "" where nobody knows."""
+    try:
+        return str(json.loads((folder / "shot.json").read_text("utf-8"))["blend"])
+    except (OSError, ValueError, LookupError):
+        return ""
+
+
 def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
     """``shot.json`` in ``folder``: what the frames do not say themselves. Raises OutputError."""
     card = {
         "format": SHOT_FORMAT,
         "name": paths.places(scene).name,
+        "blend": Path(bpy.data.filepath).name,
         "blender": bpy.app.version_string.split()[0],
         "engine": scene.render.engine,
         "fps": scene.render.fps / scene.render.fps_base,

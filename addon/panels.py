@@ -91,7 +91,7 @@ class Passes(Base):
         layout.use_property_split = True
         settings = properties.of(context.scene)
         layout.prop(settings, "save_passes")
-        for line in status.needed_passes(context.scene):
+        for line in [*status.needed_passes(context.scene), *status.another_shot(context.scene)]:
             draw_line(layout, context, line)
         draw_frames(layout, settings)
         row = layout.row(align=True)

@@ -60,6 +60,14 @@ def needed_passes(scene: "Scene") -> list[Line]:
     return (lines if missing else []) + warnings
 
 
+def another_shot(scene: "Scene") -> list[Line]:
+    """Whether the passes here are another .blend's: files in one folder share what scenes of one name have."""
+    blend = capture.blend_of(paths.places(scene).passes)
+    if blend in ("", Path(bpy.data.filepath).name):
+        return []
+    return [Line(f"The passes here are of {blend}: rendering replaces them", "INFO", "Rename the scene to keep both.")]
+
+
 def view(scene: "Scene") -> list[Line]:
     """What keeps a painting from being matched exactly; empty if nothing does that Blender knows of."""
     if not capture.view_info(scene)["curves"]:

@@ -150,7 +150,7 @@ def test_every_render_is_kept(blender, tmp_path):
 def tell_the_card(folder):
     """The card, the picture to paint over, and Blender's own PNG of the same frame."""
     import bpy
-    from paintover import display, passes, paths
+    from paintover import display, passes, paths, status
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
     scene = bpy.context.scene
@@ -171,12 +171,16 @@ def tell_the_card(folder):
     images.file_format = "JPEG"
     display.save_display(scene, paths.frame_path(places.passes, places.name, 7), places.paint / "x.png")
     card = json.loads((places.passes / "shot.json").read_text("utf-8"))
+    said = [status.another_shot(scene)]
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/other.blend")
+    said += [line.text for line in status.another_shot(scene)]
     left = [images.file_format, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
-    return [str(places.passes), card, left]
+    return [str(places.passes), card, left, said]
 
 
 def test_the_card_and_the_picture_to_paint(blender, tmp_path):
-    passes, card, left = blender(tell_the_card, tmp_path)
+    passes, card, left, said = blender(tell_the_card, tmp_path)
+    assert said == [[], "The passes here are of shot.blend: rendering replaces them"]
     assert passes == str(tmp_path / "paintover" / "Shot_10_Ä" / "passes")
     config = card["view"].pop("config")
     assert config.endswith("config.ocio")
@@ -194,6 +198,7 @@ def test_the_card_and_the_picture_to_paint(blender, tmp_path):
     assert card == {
         "format": 1,
         "name": "Shot_10_Ä",
+        "blend": "shot.blend",
         "engine": "CYCLES",
         "motion_blur": False,
         "view_layer": "ViewLayer",
