@@ -1,5 +1,6 @@
 """A rendered frame as its scene shows it: the picture to paint over."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -33,6 +34,7 @@ def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
                 "Close the programs that have it open, and try again.",
             ) from error
     finally:
-        hidden.unlink(missing_ok=True)
+        with suppress(OSError):  # as a rule it is not there any more
+            hidden.unlink()
         scene.render.dither_intensity = dither
         bpy.data.images.remove(image)

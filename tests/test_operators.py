@@ -236,6 +236,45 @@ def test_what_cannot_be_written_is_said_in_words(blender, tmp_path):
     assert said["save"].startswith("The image ")
 
 
+def paint_again(tests, folder):
+    """What becomes of paintings that the artist has worked on, when the same buttons are pressed again."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover import paths
+    from paintover.operators import keyframes
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    places = paths.places(scene)
+    for place in (places.passes, places.paint):
+        place.mkdir(parents=True)
+    paths.frame_path(places.passes, places.name, 1).touch()
+    rough = []
+    for _ in range(3):
+        keyframes.rough_paint_work(scene).finish({})
+        (keyframe,) = scene.paintover.keyframes
+        rough.append(Path(keyframe.painting).name)
+        image = bpy.data.images.new("strokes", 4, 4)
+        image.filepath_raw, image.file_format = str(keyframes.painting_file(keyframe)), "PNG"
+        image.save()
+        bpy.data.images.remove(image)
+    image = bpy.data.images.load(str(keyframes.painting_file(keyframe)))
+    read = [len(keyframes.keyframe_reload(scene))]
+    image.pixels[0] = 0.5
+    read.append(len(keyframes.keyframe_reload(scene)))
+    return [rough, read, image.is_dirty, round(image.pixels[0], 3)]
+
+
+def test_what_the_artist_has_painted_is_never_overwritten(blender, tmp_path):
+    rough, read, dirty, stroke = blender(paint_again, TESTS, tmp_path / "shot")
+    assert rough == ["Scene_0001_rough.png", "Scene_0001_rough_2.png", "Scene_0001_rough_3.png"]
+    assert read == [1, 0] and dirty and stroke == 0.502
+
+
 def on_textures(tests, folder, way, look):
     """Paint over one texture, and the material has a new one."""
     import hashlib

@@ -93,31 +93,43 @@ def keyframe_remove(scene: bpy.types.Scene) -> int:
 
 
 def keyframe_reload(scene: bpy.types.Scene) -> list[Path]:
-    """Read all paintings again from disk. Gives their files. Raises ``PaintingError`` where one is gone."""
+    """Read all paintings again from disk. Gives their files. Raises ``PaintingError`` where one is gone.
+
+    One that was painted on in Blender, and not saved, keeps its strokes: it is not read.
+    """
     files = [painting_file(keyframe) for keyframe in properties.of(scene).keyframes]
     for path in files:
         if not path.is_file():
             raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+    read = [path for path in files if not any(image.is_dirty for image in showing(path))]
+    for path in read:
         for image in showing(path):
             image.reload()
-    return files
+    return read
 
 
 def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
-    """Paint the current frame with brush strokes, into a file of its own: no painting of the artist is touched."""
+    """Paint the current frame with brush strokes, into a new file: what the artist has refined is never touched."""
     frame = scene.frame_current
     frame_of_passes(scene, frame)
     places = paths.places(scene)
-    painting = places.paint / f"{places.name}_{frame:04d}_rough.png"
+    painting = _free(places.paint / f"{places.name}_{frame:04d}_rough.png")
     name = scene.name
     params = {"shot": str(places.passes), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
 
     def finish(_value: jobs.Report) -> None:
         set_painting(scene_named(name), frame, painting)
-        for image in showing(painting):
-            image.reload()
 
     return jobs.request("Rough Paint", "look.paint", params, finish)
+
+
+def _free(path: Path) -> Path:
+    """``path``, or the first of ``path_2``, ``path_3``, ... that is not there."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    return free
 
 
 def keyframe_rough_paint(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:
@@ -175,7 +187,10 @@ class KeyframeReload(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        return f"{len(keyframe_reload(context.scene))} paintings were read again."
+        read, there = len(keyframe_reload(context.scene)), len(properties.of(context.scene).keyframes)
+        if read == there:
+            return f"{read} paintings were read again."
+        return f"{read} paintings were read again. {there - read} not: they have strokes in Blender that are not saved."
 
 
 class KeyframeShow(DirectOperator, bpy.types.Operator):
