@@ -1,0 +1,1 @@
+"""Effects: fire, smoke, explosion and water. Coarse physics, and a GAN for the detail."""
