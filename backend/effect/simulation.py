@@ -14,18 +14,19 @@ from .emitter import Emitter
 from .noise import Waves
 from .physics import Physics, number, physics
 from .projection import Volume
-from .solver import Inflow, Solver, State
+from .solver import FUEL, Inflow, Solver, State
 
 Cells: TypeAlias = tuple[int, int, int]
 Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 """The values of the controls at a frame, counted from 0; those that are not named keep their defaults."""
 
 EMITTERS: Mapping[str, Emitter] = {
-    "fire": Emitter("disc", (0.0, 0.02, 0.0), radius=0.14, thickness=0.06),
+    "fire": Emitter("disc", (0.0, 0.02, 0.0), radius=0.16, thickness=0.06),
     "smoke": Emitter("disc", (0.0, 0.05, 0.0), radius=0.08, thickness=0.08),
-    "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.09),
+    "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.085),
 }
 COURANT = 4.0  # cells that gas may cross in one step: beyond that vortices tear
+GROWTH = 0.7  # by what power of e burning gas may grow in one step
 MOST_STEPS = 8  # in a frame, whatever the speed: the solver is stable at any
 SETTLING = 0.8  # tau at full size after a warm-up in large cells: by then the flame is new
 
@@ -132,7 +133,7 @@ class Simulation:
         if seconds is None:
             seconds = now.pace / self.fps
         mask = self._mask(frame, now)
-        steps = self._steps(seconds)
+        steps = self._steps(seconds, now)
         for _ in range(steps):
             self.clock = self.clock + seconds / steps
             inflow = Inflow(
@@ -164,9 +165,12 @@ class Simulation:
         flicker = Waves.drawn([2 * seed + 1 for seed in seeds], 0.25, 0.05, 1.0 * first.tau, period, 32)
         return gusts, flicker
 
-    def _steps(self, seconds: Tensor) -> int:
-        fastest = max(float((face.abs().amax((1, 2, 3)) * seconds).max()) for face in self.state.velocity)
-        return max(1, min(MOST_STEPS, math.ceil(fastest / COURANT)))
+    def _steps(self, seconds: Tensor, now: Physics) -> int:
+        """Into how many steps a frame is cut: by how far gas moves, and by how much it grows where it burns."""
+        paths = torch.stack([face.abs().amax((1, 2, 3)) for face in self.state.velocity]).amax(0) * seconds
+        fuel = torch.where(self.clock < now.burst, now.fuel, self.state.scalars[:, FUEL].amax((1, 2, 3)))
+        growth = now.medium.expansion * now.medium.burning * fuel.sqrt() * seconds
+        return max(1, min(MOST_STEPS, math.ceil(float(torch.maximum(paths / COURANT, growth / GROWTH).max()))))
 
     def _mask(self, frame: float, now: Physics) -> Tensor:
         """What the emitters let through at this moment, (B, Z, Y, X)."""

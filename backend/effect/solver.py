@@ -84,7 +84,7 @@ class Medium:
 
 @dataclass(frozen=True)
 class Inflow:
-    """What enters during a step. ``mask`` (B, Z, Y, X), 0..1: where it is 1 the gas is replaced at ``rate`` (B,) per second.
+    """What enters during a step: at ``rate`` (B,) per second, the gas is replaced by ``mask`` (B, Z, Y, X), 0..1, of this.
 
     ``temperature``, ``smoke``, ``fuel`` (B,) are what enters, ``velocity`` (B, 3) in cells/s is how fast. What is
     there already and is hotter, denser or richer stays so.
@@ -148,12 +148,12 @@ class Solver:
 
 
 def _let_in(scalars: Tensor, inflow: Inflow, seconds: Tensor) -> None:
-    entering = inflow.mask * _column(_share(inflow.rate, seconds), 4)
+    share = _column(_share(inflow.rate, seconds), 4)
     values = (inflow.temperature, inflow.smoke, inflow.fuel, torch.ones_like(inflow.fuel))
     for channel, value in zip((TEMPERATURE, SMOKE, FUEL, MARK), values, strict=True):
         field = scalars[:, channel]
-        field += entering * (_column(value, 4) - field).clamp(min=0)
-    scalars[:, AGE] *= 1 - entering
+        field += share * (inflow.mask * _column(value, 4) - field).clamp(min=0)
+    scalars[:, AGE] *= 1 - share * inflow.mask
 
 
 def _burn(scalars: Tensor, medium: Medium, seconds: Tensor) -> Tensor:
