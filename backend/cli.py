@@ -232,4 +232,13 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add(look, "card", "look.card", "what a look file says of itself")
     command.add_argument("look", metavar="LOOK")
+
+    effect = verbs.add_parser("effect", help="fire, smoke and explosions").add_subparsers(required=True, metavar="VERB")
+
+    command = add(effect, "simulate", "effect.simulate", "make a training set of simulations")
+    command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
+    command.add_argument("--out", metavar="DIR", required=True, help="folder for the simulations")
+    command.add_argument("--recipe", metavar="NAME", help="a recipe's name, such as fire-cpu, or a .toml file")
+    command.add_argument("--seed", type=int, help="same seed, same simulations")
+    command.add_argument("--sims", metavar="N", type=int, help="how many, instead of what the recipe says")
     return top

@@ -23,7 +23,7 @@ class Params:
         return self._values.get(name) is not None
 
     def path(self, name: str) -> Path:
-        return Path(self._text(name))
+        return Path(self._text(name, "a path"))
 
     def optional_path(self, name: str) -> Path | None:
         return self.path(name) if self.has(name) else None
@@ -44,6 +44,12 @@ class Params:
             return {int(key): value for key, value in self._files(name).items()}
         except ValueError as error:
             raise self._wrong(name, "frame numbers with a file for each") from error
+
+    def text(self, name: str) -> str:
+        return self._text(name, "a name")
+
+    def optional_text(self, name: str) -> str | None:
+        return self.text(name) if self.has(name) else None
 
     def integer(self, name: str, minimum: int | None = None) -> int:
         value = self._required(name)
@@ -102,10 +108,10 @@ class Params:
             raise UsageError(f"{self._verb} needs {name}.", parameter=name)
         return self._values[name]
 
-    def _text(self, name: str) -> str:
+    def _text(self, name: str, wanted: str) -> str:
         value = self._required(name)
         if not isinstance(value, str) or not value:
-            raise self._wrong(name, "a path")
+            raise self._wrong(name, wanted)
         return value
 
     def _files(self, name: str) -> dict[str, Path]:

@@ -214,6 +214,24 @@ def look_card(params: Params, job: Job) -> dict[str, Any]:
     return dict(LookFile.open(path).card)
 
 
+def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
+    """Make a training set: fine simulations, seen from several sides, with what coarse ones would have shown."""
+    kind, out = params.text("kind"), params.path("out")
+    recipe, seed = params.optional_text("recipe"), params.optional_integer("seed", minimum=0)
+    sims = params.optional_integer("sims", minimum=1)
+    params.finish()
+    from .effect.dataset import simulate
+
+    _check_room(out)
+    try:
+        return simulate(kind, out, job, recipe, seed or 0, sims)
+    except Cancelled as error:
+        raise Cancelled(
+            "Cancelled. Every simulation written so far is whole and stays.",
+            f"The same again goes on where it was: {out}",
+        ) from error
+
+
 VERBS: Mapping[str, Verb] = {
     "info": info,
     "shot.check": shot_check,
@@ -222,4 +240,5 @@ VERBS: Mapping[str, Verb] = {
     "look.suggest": look_suggest,
     "look.paint": look_paint,
     "look.card": look_card,
+    "effect.simulate": effect_simulate,
 }

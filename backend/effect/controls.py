@@ -16,7 +16,7 @@ Value: TypeAlias = float | tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Control:
-    """One control. A colour's ``low`` and ``high`` hold for each of its three numbers; a ``whole`` one takes integers."""
+    """One control. A colour's range holds for each of its three numbers; a ``whole`` one takes integers."""
 
     name: str
     label: str
@@ -49,16 +49,22 @@ class Control:
 
 
 _SIZE = Control(
-    "size", "Size", "m", 0.1, 500.0, 2.0, "Height of the effect's box. What is larger moves more slowly, as it really does."
+    "size",
+    "Size",
+    "m",
+    0.1,
+    500.0,
+    2.0,
+    "Height of the effect's box. Larger effects move more slowly, as they really do.",
 )
 _INTENSITY = Control(
     "intensity", "Intensity", "", 0.0, 4.0, 1.0, "How brightly it burns: light given off, against that of the default."
 )
 _FUEL = Control(
-    "fuel", "Fuel", "", 0.0, 3.0, 1.0, "How much there is to burn: flames of twice the fuel live twice as long and reach higher."
+    "fuel", "Fuel", "", 0.0, 3.0, 1.0, "How long there is something to burn: flames with more fuel reach higher."
 )
 _BUOYANCY = Control(
-    "buoyancy", "Buoyancy", "", -1.0, 4.0, 1.0, "How strongly hot gas rises, against what nature does; below 0 it sinks."
+    "buoyancy", "Buoyancy", "", -1.0, 4.0, 1.0, "How strongly hot gas rises, against nature; below 0 it sinks."
 )
 _WIND = Control("wind", "Wind", "m/s", 0.0, 60.0, 0.0, "Speed of the wind.")
 _DIRECTION = Control(
@@ -84,9 +90,7 @@ _TEMPERATURE = Control(
 _DISSIPATION = Control(
     "dissipation", "Dissipation", "1/s", 0.0, 10.0, 0.1, "Share of the smoke that thins into nothing in a second."
 )
-_AGE = Control(
-    "age", "Age", "s", 0.0, 60.0, 2.0, "How long it has been going on at the first frame."
-)
+_AGE = Control("age", "Age", "s", 0.0, 60.0, 2.0, "How long it has been going on at the first frame.")
 _TIME_SCALE = Control(
     "time_scale", "Time Scale", "", 0.05, 4.0, 1.0, "How fast it goes: 0.5 is slow motion at half the speed."
 )

@@ -17,8 +17,8 @@ from torch import Tensor
 class Waves:
     """Noise for a batch of B boxes, K waves each. Lengths are in the height of the box, times in seconds.
 
-    ``vectors`` (B, K, 3): wave vectors x, y, z in radians per height. ``rates`` (B, K): radians per second, in double precision.
-    ``phases`` (B, K). ``directions`` (B, K, 3): unit amplitudes at right angles to the vectors.
+    ``vectors`` (B, K, 3): wave vectors x, y, z in radians per height. ``rates`` (B, K): radians per second, double
+    precision. ``phases`` (B, K). ``directions`` (B, K, 3): unit amplitudes at right angles to the vectors.
     """
 
     vectors: Tensor
@@ -34,7 +34,7 @@ class Waves:
         shortest: float,
         lives: Tensor,
         periods: Tensor | None = None,
-        count: int = 32,
+        count: int = 48,
     ) -> "Waves":
         """Waves between ``longest`` and ``shortest`` (heights), the same for the same seed, on any device.
 
@@ -48,18 +48,18 @@ class Waves:
         return cls(*(torch.stack(part).to(lives.device) for part in zip(*parts, strict=True)))
 
     def scalar(self, cells: tuple[int, int, int], seconds: Tensor) -> Tensor:
-        """(B, Z, Y, X) at ``seconds`` (B,): mean 0 and variance 1."""
-        amplitudes = self.phases.new_ones(*self.phases.shape, 1)
-        return self._sum(amplitudes, cells, seconds)[:, 0]
+        """(B, Z, Y, X) at ``seconds`` (B,): mean 0, variance 1 (less by what the cells cannot hold)."""
+        return self._sum(torch.ones_like(self.phases)[..., None], cells, seconds)[:, 0]
 
     def vector(self, cells: tuple[int, int, int], seconds: Tensor) -> Tensor:
-        """(B, 3, Z, Y, X) at ``seconds`` (B,): mean 0, root mean square 1, without divergence."""
+        """(B, 3, Z, Y, X) at ``seconds`` (B,): mean 0, root mean square 1 (less likewise), no divergence."""
         return self._sum(self.directions, cells, seconds)
 
     def _sum(self, amplitudes: Tensor, cells: tuple[int, int, int], seconds: Tensor) -> Tensor:
         """cos(z + y + x + phase) is a product of rotations along the axes, so the sum is one matrix product."""
         depth, height, width = cells
         batch, count, channels = amplitudes.shape
+        amplitudes = amplitudes * self._resolved(height)[..., None]
         centres = [(torch.arange(n, device=amplitudes.device) + 0.5) / height for n in cells]
         x, y, z = (
             torch.polar(torch.ones_like(angle), angle)
@@ -73,7 +73,14 @@ class Waves:
         turn = torch.polar(torch.full_like(self.phases, math.sqrt(2 / count)), self.phases + angle)
         left = torch.einsum("bkc,bk,bkz,bky->bczyk", amplitudes.to(turn.dtype), turn, z, y)
         left = torch.cat((left.real, -left.imag), -1).reshape(batch, -1, 2 * count)
-        return (left @ torch.cat((x.real, x.imag), 1)).view(batch, channels, depth, height, width)
+        waves = torch.matmul(left, torch.cat((x.real, x.imag), 1))
+        return waves.view(batch, channels, depth, height, width)
+
+    def _resolved(self, height: int) -> Tensor:
+        """(B, K): 1 for waves that such cells can hold, 0 for those shorter than two of them, which would alias."""
+        waves_a_cell = torch.linalg.vector_norm(self.vectors, dim=2) / (2 * math.pi * height)
+        resolved: Tensor = (0.5 / waves_a_cell - 1).clamp(0, 1)
+        return resolved
 
 
 def _draw(

@@ -1,8 +1,8 @@
 """What the controls mean to the gas: from an artist's numbers to the solver's, for a box of so many cells.
 
-Everything is measured in the effect's own time, tau = sqrt(size / g), in which a stone falls half the height of the box.
-So an effect of another size is the same at another pace, as it is in nature (Froude scaling): seconds that an artist
-names (wind, dissipation, age) are real ones, those that shape the flame come with tau.
+Everything is measured in the effect's own time, tau = sqrt(size / g), in which a stone falls half the box's height. So
+an effect of another size is the same at another pace, as it is in nature (Froude scaling): seconds that an artist names
+(wind, dissipation, age) are real ones, those that shape the flame come with tau.
 """
 
 import math
@@ -29,8 +29,8 @@ class Character:
 
     ``lift``: acceleration of the hottest gas. ``weight``: of smoke 1, downward. ``life``: how long fuel 1 burns, with
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
-    ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``: how
-    much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts the emitter into patches.
+    ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
+    how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
     ``growth``: how a fireball's volume goes with its fuel, as a power. ``briskness``: 1 where the control intensity
     is that of the source, 0 where it is that of the light. The others: see ``Medium`` and ``Optics``.
     """
@@ -145,7 +145,8 @@ class Physics:
 
     ``tau``: s. ``pace``: of the effect's time against the clock's. ``stirring``: rms acceleration of the turbulence,
     cells/s^2. ``rate`` (1/s), ``temperature`` (K above the air), ``smoke``, ``fuel``, ``inlet`` (cells/s), ``burst``
-    (s): what the emitter lets in, how fast, for how long. ``coverage``, ``contrast``: see ``Character``. ``wind``: cells/s.
+    (s): what the emitter lets in, how fast, for how long. ``coverage``, ``contrast``: see ``Character``. ``wind``:
+    cells/s.
     """
 
     medium: Medium
@@ -164,7 +165,9 @@ class Physics:
     wind: Tensor
 
 
-def physics(kinds: Sequence[str], controls: Sequence[Mapping[str, Value]], height: int, device: torch.device) -> Physics:
+def physics(
+    kinds: Sequence[str], controls: Sequence[Mapping[str, Value]], height: int, device: torch.device
+) -> Physics:
     """For boxes ``height`` cells high, from each one's kind and the values of its controls at a frame."""
     characters = [CHARACTERS[kind] for kind in kinds]
 

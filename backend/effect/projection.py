@@ -39,7 +39,7 @@ class Optics:
 
 @dataclass(frozen=True)
 class Volume:
-    """The box at one moment. ``scalars`` (B, 5, Z, Y, X): see ``solver``; ``velocity`` (B, 3, Z, Y, X): cells a frame."""
+    """The box at one moment. ``scalars`` (B, 5, Z, Y, X): see ``solver``. ``velocity`` (B, 3, ...): cells a frame."""
 
     scalars: Tensor
     velocity: Tensor
@@ -56,16 +56,11 @@ class Volume:
         return replace(self, scalars=F.avg_pool3d(self.scalars, factor), velocity=velocity)
 
     def turned(self, quarters: int) -> "Volume":
-        """Seen from another side: the box turned by quarters of a circle about y, so that its right comes to the back."""
+        """Seen from another side: the box turned about y by quarters of a circle, right to back."""
         scalars, (x, y, z) = self.scalars.rot90(quarters, (2, 4)), self.velocity.rot90(quarters, (2, 4)).unbind(1)
         for _ in range(quarters % 4):
             x, z = z, -x
         return replace(self, scalars=scalars, velocity=torch.stack((x, y, z), 1))
-
-    def mirrored(self) -> "Volume":
-        """Left and right exchanged."""
-        sign = self.velocity.new_tensor([-1, 1, 1]).view(3, 1, 1, 1)
-        return replace(self, scalars=self.scalars.flip(4), velocity=self.velocity.flip(4) * sign)
 
 
 def project(volume: Volume) -> Tensor:
@@ -91,7 +86,7 @@ def project(volume: Volume) -> Tensor:
     reaching = torch.exp(hidden - through)
     hiding = reaching * -torch.expm1(-hidden)
     light = reaching * torch.exp(-0.5 * hidden) * thick
-    light *= (column(optics.glow) * fuel + column(optics.ember) * smoke) * (heat / column(optics.hottest)).clamp(min=0) ** 4
+    light *= (column(optics.glow) * fuel + column(optics.ember) * smoke) * (heat / column(optics.hottest)) ** 4
 
     def mean(field: Tensor, weight: Tensor) -> Tensor:
         return (field * weight).sum(1) / (weight.sum(1) + _FAINT)
@@ -109,3 +104,10 @@ def project(volume: Volume) -> Tensor:
         (reaching * fuel).sum(1) * thick,
     )
     return torch.stack(planes, 1).flip(2)
+
+
+def mirrored(pictures: Tensor) -> Tensor:
+    """Pictures (..., 8, H, W) with left and right exchanged: what a mirrored volume would show."""
+    sign = torch.ones(len(CHANNELS), 1, 1, device=pictures.device, dtype=pictures.dtype)
+    sign[CHANNELS.index("velocity_x")] = -1
+    return pictures.flip(-1) * sign

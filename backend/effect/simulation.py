@@ -25,7 +25,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "smoke": Emitter("disc", (0.0, 0.05, 0.0), radius=0.08, thickness=0.08),
     "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.085),
 }
-COURANT = 4.0  # cells that gas may cross in one step: beyond that vortices tear
+COURANT = 6.0  # cells that gas may cross in one step: beyond that vortices tear
 GROWTH = 0.7  # by what power of e burning gas may grow in one step
 MOST_STEPS = 8  # in a frame, whatever the speed: the solver is stable at any
 SETTLING = 0.8  # tau at full size after a warm-up in large cells: by then the flame is new
@@ -53,7 +53,8 @@ class Effect:
 class Simulation:
     """A batch of effects, each in a box of ``cells`` (Z, Y, X), at ``fps`` frames a second.
 
-    ``period``: everything from outside (gusts, flicker) repeats after so many frames.
+    ``period``: everything from outside (gusts, flicker) repeats after so many frames. ``check`` is called before each
+    step, and may raise to end it all.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class Simulation:
         fps: float = 24.0,
         period: int | None = None,
         device: torch.device | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.effects, self.cells, self.fps, self.period = effects, cells, fps, period
         self.device = device or torch.device("cpu")
+        self._check = check
         self._solver = Solver(cells, self.device)
         first = self._physics(0)
         self._gusts, self._flicker = self._noise(first)
@@ -119,7 +122,7 @@ class Simulation:
         seconds = ages / frames
         if enlarge > 1 and frames > settling:
             depth, height, width = (size // enlarge for size in self.cells)
-            small = Simulation(self.effects, (depth, height, width), self.fps, self.period, self.device)
+            small = Simulation(self.effects, (depth, height, width), self.fps, self.period, self.device, self._check)
             for _ in range(frames - settling):
                 small.advance(0, seconds)
             self.state, self.clock = small.state.refined(self.cells), small.clock
@@ -135,15 +138,16 @@ class Simulation:
         mask = self._mask(frame, now)
         steps = self._steps(seconds, now)
         for _ in range(steps):
-            self.clock = self.clock + seconds / steps
+            self._check()
             inflow = Inflow(
-                mask * (self.clock - seconds / steps < now.burst)[:, None, None, None],
+                mask * (self.clock < now.burst)[:, None, None, None],
                 now.rate,
                 now.temperature,
                 now.smoke,
                 now.fuel,
                 now.inlet,
             )
+            self.clock = self.clock + seconds / steps
             push = self._gusts.vector(self.cells, self.clock) * now.stirring.view(-1, 1, 1, 1, 1)
             self.state = self._solver.step(self.state, now.medium, inflow, push, now.wind, seconds / steps)
 
@@ -161,8 +165,8 @@ class Simulation:
         """Gusts in the air, and the flicker of the emitter."""
         seeds = [int(number(effect.values(0)["seed"])) for effect in self.effects]
         period = None if self.period is None else first.pace * self.period / self.fps
-        gusts = Waves.drawn([2 * seed for seed in seeds], 0.5, 0.06, 1.5 * first.tau, period, 32)
-        flicker = Waves.drawn([2 * seed + 1 for seed in seeds], 0.25, 0.05, 1.0 * first.tau, period, 32)
+        gusts = Waves.drawn([2 * seed for seed in seeds], 0.5, 0.025, 1.5 * first.tau, period)
+        flicker = Waves.drawn([2 * seed + 1 for seed in seeds], 0.25, 0.03, first.tau, period)
         return gusts, flicker
 
     def _steps(self, seconds: Tensor, now: Physics) -> int:

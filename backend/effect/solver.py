@@ -1,6 +1,6 @@
 """A fluid of hot gas, fuel and smoke in a box: one step of it, for a batch of boxes, stable at any time step.
 
-Lengths are in cells, y is up, index 0 is at the floor; tensors are (B, C, Z, Y, X). The order of a step is Stam's (1999):
+Lengths are in cells, y is up, index 0 is at the floor; tensors are (B, C, Z, Y, X). A step goes as Stam's (1999):
 carry, let in, burn, push, and make the velocity keep its volume.
 """
 
@@ -50,7 +50,7 @@ class State:
         return State(F.interpolate(self.scalars, cells, mode="trilinear", align_corners=False), (u, v, w))
 
     def drawn_to(self, other: "State", velocity: float, scalars: float) -> "State":
-        """This state with the given shares, 0..1, of ``other``'s velocity and scalars."""
+        """A blend: with the given shares, 0..1, of ``other``'s velocity and scalars."""
         u, v, w = (torch.lerp(mine, its, velocity) for mine, its in zip(self.velocity, other.velocity, strict=True))
         return State(torch.lerp(self.scalars, other.scalars, scalars), (u, v, w))
 
@@ -84,7 +84,7 @@ class Medium:
 
 @dataclass(frozen=True)
 class Inflow:
-    """What enters during a step: at ``rate`` (B,) per second, the gas is replaced by ``mask`` (B, Z, Y, X), 0..1, of this.
+    """What enters during a step: at ``rate`` (B,) per second gas is replaced by ``mask`` (B, Z, Y, X), 0..1, of this.
 
     ``temperature``, ``smoke``, ``fuel`` (B,) are what enters, ``velocity`` (B, 3) in cells/s is how fast. What is
     there already and is hotter, denser or richer stays so.
@@ -192,7 +192,8 @@ def _confinement(flow: Tensor) -> Tensor:
     strength = curl.square().sum(1).sqrt_()
     normal = torch.stack([_slope(strength, dim) for dim in (3, 2, 1)], 1)
     normal /= normal.square().sum(1, keepdim=True).sqrt_().add_(1e-3)
-    return torch.linalg.cross(normal, curl, dim=1)
+    force: Tensor = torch.linalg.cross(normal, curl, dim=1)
+    return force
 
 
 def _slope(field: Tensor, dim: int) -> Tensor:
@@ -203,7 +204,7 @@ def _slope(field: Tensor, dim: int) -> Tensor:
 
 
 def _near(count: int, width: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For cells along an axis, how near they are to its first and to its last end: 1 there, 0 from ``width`` cells on."""
+    """How near cells along an axis are to its first and to its last end: 1 there, 0 from ``width`` cells on."""
     inward = (torch.arange(count, device=device) + 0.5) / width
     near = (1 - inward).clamp(min=0)
     return near, near.flip(0)
