@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FALL = 0.4  # the power of the wave number by which amplitudes fall
+
 
 @dataclass(frozen=True)
 class Waves:
@@ -59,7 +61,7 @@ class Waves:
         """cos(z + y + x + phase) is a product of rotations along the axes, so the sum is one matrix product."""
         depth, height, width = cells
         batch, count, channels = amplitudes.shape
-        amplitudes = amplitudes * self._resolved(height)[..., None]
+        amplitudes = amplitudes * self._weights(height)[..., None]
         centres = [(torch.arange(n, device=amplitudes.device) + 0.5) / height for n in cells]
         x, y, z = (
             torch.polar(torch.ones_like(angle), angle)
@@ -76,10 +78,12 @@ class Waves:
         waves = torch.matmul(left, torch.cat((x.real, x.imag), 1))
         return waves.view(batch, channels, depth, height, width)
 
-    def _resolved(self, height: int) -> Tensor:
-        """(B, K): 1 for waves that such cells can hold, 0 for those shorter than two of them, which would alias."""
-        waves_a_cell = torch.linalg.vector_norm(self.vectors, dim=2) / (2 * math.pi * height)
-        resolved: Tensor = (0.5 / waves_a_cell - 1).clamp(0, 1)
+    def _weights(self, height: int) -> Tensor:
+        """(B, K): root mean square 1, less for short waves; 0 for those that the cells cannot hold, which would alias."""
+        numbers = torch.linalg.vector_norm(self.vectors, dim=2)
+        weights = numbers**-FALL
+        weights = weights / weights.square().mean(1, keepdim=True).sqrt()
+        resolved: Tensor = weights * (math.pi * height / numbers - 1).clamp(0, 1)
         return resolved
 
 

@@ -22,8 +22,8 @@ Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 
 EMITTERS: Mapping[str, Emitter] = {
     "fire": Emitter("disc", (0.0, 0.02, 0.0), radius=0.16, thickness=0.06),
-    "smoke": Emitter("disc", (0.0, 0.05, 0.0), radius=0.08, thickness=0.08),
-    "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.085),
+    "smoke": Emitter("disc", (0.0, 0.01, 0.0), radius=0.11, thickness=0.05, edge=0.04),
+    "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.07),
 }
 COURANT = 6.0  # cells that gas may cross in one step: beyond that vortices tear
 GROWTH = 0.7  # by what power of e burning gas may grow in one step
