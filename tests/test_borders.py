@@ -124,7 +124,9 @@ def test_no_module_of_the_add_on_hides_one_of_pythons():
     assert not names & sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("module", ["addon.client", "addon.backend.service", "backend.serve", "backend.cli", "backend.effect.controls"])
+@pytest.mark.parametrize(
+    "module", ["addon.client", "addon.backend.service", "backend.serve", "backend.cli", "backend.effect.controls"]
+)
 def test_what_the_window_imports_is_light(module):
     """The same in a real interpreter: nothing heavy comes along by a way that reading imports does not show."""
     code = f"import sys, {module}; print([m for m in ('torch', 'numpy', 'OpenEXR', 'bpy') if m in sys.modules])"

@@ -79,7 +79,7 @@ class Waves:
         return waves.view(batch, channels, depth, height, width)
 
     def _weights(self, height: int) -> Tensor:
-        """(B, K): root mean square 1, less for short waves, 0 for those that the cells cannot hold: they would alias."""
+        """(B, K): root mean square 1, less for short waves; 0 for those too short for the cells: they would alias."""
         numbers = torch.linalg.vector_norm(self.vectors, dim=2)
         weights = numbers**-FALL
         weights = weights / weights.square().mean(1, keepdim=True).sqrt()
