@@ -22,7 +22,7 @@ def run(kind: str, frames: int = 4, cells=CELLS, fps: float = 24.0, **values):
     """The last of so many frames of one effect."""
     values = {"age": 0.0 if kind == "explosion" else 0.6, **values}
     simulation = Simulation([Effect(kind, lambda frame: values)], cells, fps)
-    return [volume for volume in simulation.volumes(frames)][-1]
+    return list(simulation.volumes(frames))[-1]
 
 
 def seen(kind: str, channel: str, **values) -> torch.Tensor:
@@ -62,9 +62,9 @@ def test_air_comes_in_from_the_sides_where_gas_rises():
 
 
 def test_what_is_carried_keeps_its_place_shape_and_range():
-    """A block carried 5 cells in 8 steps. Without the correction of the error its peak would be below 0.6."""
-    field = torch.zeros(1, 1, *CELLS)
-    field[:, :, 6:9, 8:12, 3:6] = 1.0
+    """A ball carried 5 cells in 8 steps. Without the correction of the error its peak would be below 0.7."""
+    z, y, x = torch.meshgrid(*(torch.arange(float(n)) for n in CELLS), indexing="ij")
+    field = torch.exp(-((x - 5) ** 2 + (y - 10) ** 2 + (z - 8) ** 2) / 5)[None, None]
     flow = spread(torch.tensor([5.0, 0.0, 0.0]).view(1, 3, 1, 1, 1).expand(1, 3, *CELLS))
     transport, carried, velocity = Transport(CELLS, CPU), field, flow
     for _ in range(8):
@@ -89,7 +89,7 @@ def test_noise_has_no_divergence_repeats_and_does_not_know_the_cells():
     waves = Waves.drawn([3, 4], 0.6, 0.2, torch.tensor([1.0, 2.0]), torch.tensor([1.5, 4.5]))
     at = torch.tensor([0.4, 0.4], dtype=torch.float64)
     field = waves.vector((48, 48, 48), at)
-    slopes = [field[:, axis].diff(dim=dim)[:, 1:47, 1:47, 1:47] for axis, dim in enumerate((3, 2, 1))]
+    slopes = [torch.gradient(field[:, axis], dim=dim)[0][:, 1:-1, 1:-1, 1:-1] for axis, dim in enumerate((3, 2, 1))]
     assert sum(slopes).abs().mean() < 0.15 * slopes[0].abs().mean()
     assert field.square().sum(1).mean().sqrt() == pytest.approx(1, abs=0.15)
     again = waves.vector((48, 48, 48), at + torch.tensor([1.5, 4.5]))
@@ -113,18 +113,18 @@ def test_same_seed_same_fire_another_seed_another():
 
 def test_a_batch_is_its_members():
     effects = [Effect(kind, lambda frame: {"age": 0.1, "size": 4.0}) for kind in ("fire", "explosion")]
-    both = [volume for volume in Simulation(effects, CELLS).volumes(2)][-1].scalars
-    alone = [volume for volume in Simulation(effects[1:], CELLS).volumes(2)][-1].scalars
+    both = list(Simulation(effects, CELLS).volumes(2))[-1].scalars
+    alone = list(Simulation(effects[1:], CELLS).volumes(2))[-1].scalars
     assert both.shape == (2, 5, *CELLS)
     assert both[1, 3].sum() == pytest.approx(float(alone[0, 3].sum()), rel=0.1)
 
 
 def test_twice_the_cells_the_same_smoke():
-    coarse, fine = (run("smoke", frames=6, cells=cells, age=1.5) for cells in (CELLS, (32, 48, 32)))
+    coarse, fine = (run("smoke", frames=3, cells=cells, age=1.0) for cells in (CELLS, (32, 48, 32)))
     a, b = (project(volume)[0, 1] for volume in (coarse, fine.coarser(2)))
     assert a.mean() == pytest.approx(float(b.mean()), rel=0.2)
     assert middle(a) == pytest.approx(middle(b), abs=1.0)
-    assert coarse.velocity.mean() == pytest.approx(float(fine.coarser(2).velocity.mean()), rel=0.3)
+    assert coarse.velocity.std() == pytest.approx(float(fine.coarser(2).velocity.std()), rel=0.3)
 
 
 def test_an_explosion_expands_and_cools():
@@ -132,25 +132,26 @@ def test_an_explosion_expands_and_cools():
     simulation = Simulation([Effect("explosion", lambda frame: values)], CELLS)
     volumes = [volume.scalars[0] for volume in simulation.volumes(36)]
     room = [float((scalars[3] > 0.3).sum()) for scalars in volumes]
-    assert room[8] > 6 * room[2] > 0
+    assert room[10] > 4 * room[2] > 0
     heat = [float(scalars[0].max()) for scalars in volumes]
     assert heat[4] > 1500 and heat[-1] < 0.7 * heat[4]
     assert volumes[-1][2].max() < 0.01 and volumes[-1][1].max() > 0.2
 
 
 def test_smoke_leaves_through_the_top():
-    """Left alone after a puff, the box is clean again."""
-    simulation = Simulation([Effect("explosion", lambda frame: {"size": 2.0, "dissipation": 0.0})], CELLS, fps=12)
-    smoke = [float(volume.scalars[0, 1].sum()) for volume in simulation.volumes(48)]
-    assert smoke[-1] < 0.1 * max(smoke)
+    """As much as comes in: after a while the box holds what it held before."""
+    simulation = Simulation([Effect("smoke", lambda frame: {"size": 1.0, "dissipation": 0.0, "age": 0})], CELLS)
+    smoke = [float(volume.scalars[0, 1].sum()) for volume in simulation.volumes(96)]
+    assert smoke[95] < 1.4 * smoke[47]
+    assert smoke[20] > 2 * smoke[6]
 
 
 def test_wind_carries_it_along():
-    across = {wind: middle(seen("smoke", "optical_depth", wind=wind, age=2.0))[0] for wind in (0.0, 1.0, 2.0)}
-    assert across[0.0] + 1 < across[1.0] < across[2.0] - 0.5
-    left = middle(seen("smoke", "optical_depth", wind=2.0, wind_direction=180.0, age=2.0))[0]
+    across = {wind: middle(seen("smoke", "optical_depth", wind=wind, age=2.0))[0] for wind in (0.0, 0.3, 0.8)}
+    assert across[0.0] + 0.5 < across[0.3] < across[0.8] - 0.5
+    left = middle(seen("smoke", "optical_depth", wind=0.8, wind_direction=180.0, age=2.0))[0]
     assert left < across[0.0] - 1
-    away = seen("smoke", "depth", wind=2.0, wind_direction=90.0, age=2.0)
+    away = seen("smoke", "depth", wind=0.8, wind_direction=90.0, age=2.0)
     assert away.max() > seen("smoke", "depth", age=2.0).max() + 0.3
 
 
@@ -164,12 +165,16 @@ def test_wind_carries_it_along():
         ("smoke", "smoke", 0.5, 2.0, "optical_depth"),
         ("smoke", "age", 0.3, 2.0, "optical_depth"),
         ("smoke", "fuel", 0.0, 1.0, "emission"),
-        ("explosion", "fuel", 0.5, 2.0, "optical_depth"),
     ],
 )
 def test_more_of_a_control_is_more_of_it(kind, control, low, high, channel):
     less, more = (float(seen(kind, channel, **{control: value}).mean()) for value in (low, high))
     assert more > 1.2 * less
+
+
+def test_more_fuel_is_a_larger_fireball():
+    small, large = (project(run("explosion", frames=14, fuel=fuel))[0, 1] for fuel in (0.5, 2.0))
+    assert (large > 1).sum() > 1.5 * (small > 1).sum() > 0
 
 
 def test_dissipation_buoyancy_and_size():
@@ -226,7 +231,7 @@ def test_an_emitter_can_move_and_be_a_picture():
 def test_emitters_have_the_same_size_in_all_cells(shape):
     emitter = Emitter(shape, (0.0, 0.3, 0.0), radius=0.15, thickness=0.1, angle=0.5)
     coarse, fine = (emitter.mask(cells, CPU) for cells in ((24, 24, 24), (48, 48, 48)))
-    assert 0 <= fine.min() and fine.max() == 1
+    assert fine.min() == 0 and fine.max() == 1
     assert coarse.mean() == pytest.approx(float(fine.mean()), rel=0.15)
 
 

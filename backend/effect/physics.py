@@ -31,7 +31,8 @@ class Character:
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
     ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
     how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
-    ``growth``: how a fireball's volume goes with its fuel, as a power. ``briskness``: 1 where the control intensity
+    ``growth``: 1 where more fuel is a larger ball of
+    it, which burns for longer as its radius is longer; 0 where it is fuel that lasts longer. ``briskness``: 1 where the control intensity
     is that of the source, 0 where it is that of the light. The others: see ``Medium`` and ``Optics``.
     """
 
@@ -180,7 +181,7 @@ def physics(
     def control(name: str) -> Tensor:
         return tensor([number(values[name]) for values in controls])
 
-    size, fuel, intensity = control("size"), control("fuel"), control("intensity")
+    size, fuel, intensity = control("size"), control("fuel").clamp(min=1e-3), control("intensity")
     brisk = torch.where(own("briskness") > 0, intensity, torch.ones_like(intensity))
     bright = torch.where(own("briskness") > 0, torch.ones_like(intensity), intensity)
     tau = (size / GRAVITY).sqrt()
@@ -192,12 +193,12 @@ def physics(
         lift=own("lift") * gravity * control("buoyancy") * brisk / hottest,
         weight=own("weight") * gravity,
         swirl=own("swirl") * control("swirl") / tau,
-        burning=2 / (own("life") * fuel.clamp(min=1e-3) * tau),
+        burning=2 / (own("life") * fuel ** (1 - own("growth") * 2 / 3) * tau),
         ignition=IGNITION * hottest,
         heat=own("heat") * hottest,
         hottest=hottest,
         soot=own("soot") * control("smoke"),
-        expansion=(own("expansion") + own("growth") * fuel.clamp(min=1e-3).log()).clamp(min=0),
+        expansion=(own("expansion") + own("growth") * fuel.log()).clamp(min=0),
         cooling=own("cooling") / tau,
         mixing=own("mixing") / tau,
         dissipation=control("dissipation"),

@@ -18,7 +18,7 @@ SCALARS = 5
 """Channels of ``State.scalars``: kelvins above the ambient air; smoke and fuel, 1 as they leave the emitter; how much
 of the gas was ever emitted, 0..1; and that times the seconds since. All are zero in still air."""
 
-IGNITION_BAND = 150.0  # K over which a fuel goes from not burning to burning
+IGNITION_BAND = 0.1  # of the hottest gas's heat: how much below ignition a fuel begins to burn
 RIM = 0.06  # heights: how wide the rim along the open sides and the top is
 RIM_DRAG = 10.0  # how much more the air there is kept from moving along, see ``Solver._drag``
 STIRRED_FROM = 4.0  # turbulence acts fully on gas that is a quarter of what was emitted, not on clear air
@@ -163,7 +163,8 @@ def _burn(scalars: Tensor, medium: Medium, seconds: Tensor) -> Tensor:
     air has thinned the fuel: flames have tips and edges instead of fading out.
     """
     fuel = scalars[:, FUEL]
-    hot = (scalars[:, TEMPERATURE] - _column(medium.ignition, 4)).div(IGNITION_BAND).add_(1).clamp_(0, 1)
+    below = (scalars[:, TEMPERATURE] - _column(medium.ignition, 4)) / _column(IGNITION_BAND * medium.hottest, 4)
+    hot = (below + 1).clamp_(0, 1)
     left = (fuel.sqrt() - hot * _column(medium.burning * (0.5 * seconds), 4)).clamp_(min=0).square_()
     burnt = fuel - left
     scalars[:, FUEL] = left
