@@ -31,9 +31,9 @@ class Character:
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
     ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
     how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
-    ``growth``: 1 where more fuel is a larger ball of
-    it, which burns for longer as its radius is longer; 0 where it is fuel that lasts longer. ``briskness``: 1 where the control intensity
-    is that of the source, 0 where it is that of the light. The others: see ``Medium`` and ``Optics``.
+    ``growth``: 1 where more fuel is a larger ball of it, which burns for longer as its radius is longer; 0 where it is
+    fuel that lasts longer. ``briskness``: 1 where the control intensity is that of the source, 0 where it is that of
+    the light. The others: see ``Medium`` and ``Optics``.
     """
 
     lift: float
@@ -189,16 +189,17 @@ def physics(
     gravity = GRAVITY / cell
     hottest = (control("temperature") - AMBIENT).clamp(min=1)
     enriched = (fuel / FULL_FUEL).clamp(max=1)
+    amount = fuel ** (1 - own("growth"))
     medium = Medium(
         lift=own("lift") * gravity * control("buoyancy") * brisk / hottest,
         weight=own("weight") * gravity,
         swirl=own("swirl") * control("swirl") / tau,
         burning=2 / (own("life") * fuel ** (1 - own("growth") * 2 / 3) * tau),
         ignition=IGNITION * hottest,
-        heat=own("heat") * hottest,
+        heat=own("heat") * amount * hottest,
         hottest=hottest,
-        soot=own("soot") * control("smoke"),
-        expansion=(own("expansion") + own("growth") * fuel.log()).clamp(min=0),
+        soot=own("soot") * amount * control("smoke"),
+        expansion=(own("expansion") * amount + own("growth") * fuel.log()).clamp(min=0),
         cooling=own("cooling") / tau,
         mixing=own("mixing") / tau,
         dissipation=control("dissipation"),
