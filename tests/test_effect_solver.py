@@ -72,7 +72,7 @@ def test_what_is_carried_keeps_its_place_shape_and_range():
     assert torch.allclose(velocity[0], flow[0], atol=1e-5)
     before, after = (middle(each[0, 0].sum(0)) for each in (field, carried))
     assert after[0] - before[0] == pytest.approx(5, abs=0.1)
-    assert after[1] == pytest.approx(before[1], abs=1e-3)
+    assert after[1] == pytest.approx(before[1], abs=0.02)
     assert carried.min() > -1e-6 and 0.8 < carried.max() < 1 + 1e-6
     assert carried.sum() == pytest.approx(float(field.sum()), rel=0.02)
 
@@ -95,7 +95,8 @@ def test_noise_has_no_divergence_repeats_and_does_not_know_the_cells():
     again = waves.vector((48, 48, 48), at + torch.tensor([1.5, 4.5]))
     assert torch.allclose(again, field, atol=1e-4)
     assert not torch.allclose(waves.vector((48, 48, 48), at + 0.3), field, atol=0.1)
-    assert torch.allclose(waves.scalar((96, 96, 96), at)[:, ::2, ::2, ::2], waves.scalar((48, 48, 48), at), atol=0.4)
+    fine = torch.nn.functional.avg_pool3d(waves.scalar((96, 96, 96), at), 2)
+    assert torch.allclose(fine, waves.scalar((48, 48, 48), at), atol=0.2)
     assert not torch.allclose(field[0], field[1], atol=0.5)
 
 
