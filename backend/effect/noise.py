@@ -19,8 +19,9 @@ FALL = 0.4  # the power of the wave number by which amplitudes fall
 class Waves:
     """Noise for a batch of B boxes, K waves each. Lengths are in the height of the box, times in seconds.
 
-    ``vectors`` (B, K, 3): wave vectors x, y, z in radians per height. ``rates`` (B, K): radians per second, double
-    precision. ``phases`` (B, K). ``directions`` (B, K, 3): unit amplitudes at right angles to the vectors.
+    ``vectors`` (B, K, 3): wave vectors x, y, z in radians per height. ``rates`` (B, K): radians per second, in double
+    precision and on the CPU, as all times are. ``phases`` (B, K). ``directions`` (B, K, 3): unit amplitudes at right
+    angles to the vectors.
     """
 
     vectors: Tensor
@@ -47,7 +48,9 @@ class Waves:
             _draw(seed, longest, shortest, float(lives[box]), None if periods is None else float(periods[box]), count)
             for box, seed in enumerate(seeds)
         ]
-        return cls(*(torch.stack(part).to(lives.device) for part in zip(*parts, strict=True)))
+        vectors, rates, phases, directions = (torch.stack(part) for part in zip(*parts, strict=True))
+        device = lives.device
+        return cls(vectors.to(device), rates, phases.to(device), directions.to(device))
 
     def scalar(self, cells: tuple[int, int, int], seconds: Tensor) -> Tensor:
         """(B, Z, Y, X) at ``seconds`` (B,): mean 0, variance 1 (less by what the cells cannot hold)."""
@@ -71,7 +74,7 @@ class Waves:
                 self.vectors[:, :, 2, None] * (centres[0] - 0.5 * depth / height),
             )
         )
-        angle = torch.remainder(self.rates * seconds[:, None], 2 * math.pi).to(self.phases.dtype)
+        angle = torch.remainder(self.rates * seconds[:, None], 2 * math.pi).to(self.phases)
         turn = torch.polar(torch.full_like(self.phases, math.sqrt(2 / count)), self.phases + angle)
         left = torch.einsum("bkc,bk,bkz,bky->bczyk", amplitudes.to(turn.dtype), turn, z, y)
         left = torch.cat((left.real, -left.imag), -1).reshape(batch, -1, 2 * count)

@@ -23,6 +23,8 @@ _COLD_SHARE = 0.01  # what cold smoke counts in the mean temperature, against th
 class Optics:
     """How gas looks; each a tensor (B,). The first four are for a layer as thick as the box is high.
 
+    Light is an amount only: an artist who changes the temperature changes the colour, not the brightness.
+
     ``glow``, ``ember``: light from fuel 1 and from smoke 1 as hot as the ``hottest`` gas (K above the air); it goes
     with the fourth power. ``extinction``, ``veil``: optical depth of smoke 1 and of fuel 1. ``height``: of the box, in
     metres. ``ambient``: K.

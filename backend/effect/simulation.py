@@ -72,7 +72,7 @@ class Simulation:
         self._solver = Solver(cells, self.device)
         first = self._physics(0)
         self._gusts, self._flicker = self._noise(first)
-        self.clock = torch.zeros(len(effects), dtype=torch.float64, device=self.device)
+        self.clock = torch.zeros(len(effects), dtype=torch.float64)  # s; not every device has double precision
         self.state = State.still(len(effects), cells, first.wind)
         self._masks: tuple[list[Emitter], Tensor] | None = None
 
@@ -139,15 +139,16 @@ class Simulation:
         steps = self._steps(seconds, now)
         for _ in range(steps):
             self._check()
+            working = (self.clock < now.burst.cpu()).to(mask)
             inflow = Inflow(
-                mask * (self.clock < now.burst)[:, None, None, None],
+                mask * working.view(-1, 1, 1, 1),
                 now.rate,
                 now.temperature,
                 now.smoke,
                 now.fuel,
                 now.inlet,
             )
-            self.clock = self.clock + seconds / steps
+            self.clock = self.clock + seconds.cpu() / steps
             push = self._gusts.vector(self.cells, self.clock) * now.stirring.view(-1, 1, 1, 1, 1)
             self.state = self._solver.step(self.state, now.medium, inflow, push, now.wind, seconds / steps)
 
@@ -172,7 +173,8 @@ class Simulation:
     def _steps(self, seconds: Tensor, now: Physics) -> int:
         """Into how many steps a frame is cut: by how far gas moves, and by how much it grows where it burns."""
         paths = torch.stack([face.abs().amax((1, 2, 3)) for face in self.state.velocity]).amax(0) * seconds
-        fuel = torch.where(self.clock < now.burst, now.fuel, self.state.scalars[:, FUEL].amax((1, 2, 3)))
+        working = (self.clock < now.burst.cpu()).to(self.device)
+        fuel = torch.where(working, now.fuel, self.state.scalars[:, FUEL].amax((1, 2, 3)))
         growth = now.medium.expansion * now.medium.burning * fuel.sqrt() * seconds
         return max(1, min(MOST_STEPS, math.ceil(float(torch.maximum(paths / COURANT, growth / GROWTH).max()))))
 
