@@ -85,6 +85,16 @@ def test_nothing_but_clean_air_comes_in():
     assert carried[..., 6:].min() > 0.99
 
 
+def test_nothing_sticks_to_the_side_where_it_leaves():
+    field = torch.zeros(1, 1, *CELLS)
+    field[..., 12:] = 1.0
+    flow = spread(torch.tensor([4.0, 0.0, 0.0]).view(1, 3, 1, 1, 1).expand(1, 3, *CELLS))
+    transport, carried = Transport(CELLS, CPU), field
+    for _ in range(20):
+        carried, _ = transport.carry(carried, flow, torch.tensor([0.1]))
+    assert carried.max() < 0.02
+
+
 def test_noise_has_no_divergence_repeats_and_does_not_know_the_cells():
     waves = Waves.drawn([3, 4], 0.6, 0.2, torch.tensor([1.0, 2.0]), torch.tensor([1.5, 4.5]))
     at = torch.tensor([0.4, 0.4], dtype=torch.float64)

@@ -103,7 +103,14 @@ def _maccormack(field: Tensor, departure: Tensor, arrival: Tensor, outside: str)
     first = F.grid_sample(field, there, padding_mode=outside, align_corners=False)
     again = F.grid_sample(first, arrival.permute(0, 2, 3, 4, 1), padding_mode="border", align_corners=False)
     low, high = _surroundings(field, departure)
-    return torch.clamp(first + 0.5 * (field - again), torch.minimum(low, first), torch.maximum(high, first))
+    return torch.clamp(first + _half_inside(arrival) * (field - again), first.minimum(low), first.maximum(high))
+
+
+def _half_inside(arrival: Tensor) -> Tensor:
+    """Half where gas arrives between points of the field; 0 beyond: of what leaves the box the error is not known."""
+    *_, depth, height, width = arrival.shape
+    last = arrival.new_tensor([1 - 1 / width, 1 - 1 / height, 1 - 1 / depth]).view(3, 1, 1, 1) + 1e-6
+    return 0.5 * (arrival.abs() <= last).all(1, keepdim=True)
 
 
 def _surroundings(field: Tensor, departure: Tensor) -> tuple[Tensor, Tensor]:

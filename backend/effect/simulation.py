@@ -183,5 +183,7 @@ class Simulation:
         sources = [effect.source(frame) for effect in self.effects]
         if self._masks is None or any(a is not b for a, b in zip(sources, self._masks[0], strict=True)):
             self._masks = sources, torch.stack([source.mask(self.cells, self.device) for source in sources])
-        patches = self._flicker.scalar(self.cells, self.clock) * now.contrast.view(-1, 1, 1, 1)
-        return self._masks[1] * (patches + now.coverage.view(-1, 1, 1, 1)).clamp(0, 1)
+        mask, noise = self._masks[1], self._flicker.scalar(self.cells, self.clock)
+        mean = (noise * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1e-6)
+        noise = noise - torch.where(now.burst.isfinite(), mean, 0.0).view(-1, 1, 1, 1)  # every burst is as strong
+        return mask * (noise * now.contrast.view(-1, 1, 1, 1) + now.coverage.view(-1, 1, 1, 1)).clamp(0, 1)
