@@ -81,6 +81,10 @@ def test_what_is_in_front_hides_what_is_behind():
     assert channel(hidden, "depth")[7, 2] < channel(open_fire, "depth")[7, 2]
     assert channel(hidden, "emission").count_nonzero() == 1
 
+    thick = box(veil=16.0)
+    thick.scalars[0, 2, 1, 0, 2], thick.scalars[0, 0, 1, 0, 2] = 1.0, 1000.0
+    assert channel(project(thick)[0], "emission")[7, 2] == pytest.approx(0.3679, rel=1e-3)  # its own half of depth 2
+
 
 def test_velocity_is_in_pixels_to_the_right_and_downward():
     volume = box()
