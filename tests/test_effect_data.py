@@ -131,7 +131,7 @@ def test_a_mirrored_picture_is_the_picture_of_the_mirror():
 def test_recipes_are_sound(kind, size):
     plan = Recipe.read(f"{kind}-{size}")
     assert plan.kind == kind and min(plan.cells) >= 96
-    assert plan.sims >= (24 if size == "cpu" else 200)
+    assert plan.sims >= (40 if size == "cpu" else 200)
     assert set(plan.factors) == {4, 8}
     for number in range(20):
         effect, facts = plan.draw(7, number)
