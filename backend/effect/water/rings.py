@@ -1,0 +1,67 @@
+"""Rings of raindrops: each drop makes a hollow in the water, and the waves that fill it run out and die."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dispersion import frequency
+from .grid import Grid
+from .memory import Memory
+
+VISCOSITY = 1.0e-6  # m2/s, water at 20 degrees C
+HOLLOW = 2.5  # radius of the hollow over the drop's diameter: Pumphrey and Elmore 1990, at terminal speed
+SHALLOW = 0.2  # depth of the hollow over its radius: linear waves cannot fill a steeper one
+STREAM = 21  # of random numbers
+STILL = 0.4  # 1/s at which the longest waves die: shores and leaves take them up
+
+
+class Rings:
+    """Drops at random places and times of a loop, and the water's answer to them, in half spectra of height.
+
+    A hollow and its rim are a Laplacian of a Gaussian: they hold no water between them. It is released at rest
+    (the Cauchy-Poisson problem: Lamb 1932, "Hydrodynamics", sections 238 to 241), so that each of its waves swings as
+    cos(w t), and dies as under a film that does not stretch: at the rate k sqrt(viscosity w / 8) (Lamb, section 351),
+    for rain and dust leave such a film on any surface.
+    """
+
+    def __init__(
+        self, grid: Grid, rate: float, drop: float, depth: float, period: float, steps: int, seed: int
+    ) -> None:
+        """``rate``: drops on a square metre in a second. ``drop``: diameter in m, the median of them.
+
+        ``period``: seconds of a loop, in ``steps``; a drop falls at a step.
+        """
+        random = np.random.default_rng([seed, STREAM])
+        count = int(random.poisson(rate * grid.scale**2 * period))
+        x, z = random.random((2, count)) * grid.scale
+        radius = HOLLOW * drop * np.exp(random.normal(0, 0.3, count))
+        falls = random.integers(0, steps, count)
+        drops = torch.from_numpy(np.stack([x, z, radius])).to(grid.device)
+        self._drops = [drops[:, torch.from_numpy(np.flatnonzero(falls == step)).to(grid.device)] for step in range(steps)]
+
+        kx, kz = grid.half_vectors()
+        k = torch.hypot(kx, kz)
+        self._kx, self._kz = kx, kz
+        self._shape = torch.where(k < grid.nyquist, -SHALLOW * math.pi / 4 / grid.scale**2 * k**2, 0.0)
+        swing = frequency(k, depth)
+        dying = STILL + k * torch.sqrt(VISCOSITY * swing / 8)
+        decay = torch.exp(torch.complex(-dying, -swing) * (period / steps))
+        # What swings as a cosine turns both ways at once.
+        self._memory = Memory(torch.stack([decay, decay.conj()]), steps)
+
+    def spectra(self) -> Iterator[Tensor]:
+        """The half spectrum (N, N // 2 + 1) of the rings at each step of the loop."""
+        state = self._memory.closed(self._hollows(drops) for drops in self._drops)
+        for drops in self._drops:
+            state = self._memory.follow(state, self._hollows(drops))
+            yield state.mean(0)
+
+    def _hollows(self, drops: Tensor) -> Tensor:
+        """The half spectrum of fresh hollows, of ``drops`` (3, count): x, z and the hollow's radius in m."""
+        x, z, radius = drops[:, :, None]
+        across = torch.exp(torch.complex(-((self._kx * radius / 2) ** 2), -self._kx * x))
+        down = torch.exp(torch.complex(-((self._kz.T * radius / 2) ** 2), -self._kz.T * z)) * radius**5
+        return (self._shape * (down.T @ across)).to(torch.complex64)

@@ -1,0 +1,66 @@
+"""The shape of the water, from the spectrum of its waves."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .grid import Grid, field
+
+STEEPEST = 5.0  # how much further than it is high a shallow wave may carry water to and fro
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Fields over the points of a tile at rest: each says where its point has gone, and how the water stands there."""
+
+    height: Tensor  # (1, N, N) m
+    displacement: Tensor  # (2, N, N) m: x, z
+    normal: Tensor  # (3, N, N): x, y up, z; of length 1
+    jacobian: Tensor  # (1, N, N): area over the area at rest; 0 where the surface begins to fold
+
+
+class Geometry:
+    """What turns a half spectrum of heights into shapes."""
+
+    def __init__(self, grid: Grid, choppiness: float, depth: float) -> None:
+        """``choppiness``: 1 moves the water to and fro as far as first-order theory has it (coth(k depth) of its rise).
+
+        Tessendorf 2001, "Simulating ocean water", section 4.5, here for water of finite depth.
+        """
+        kx, kz = grid.half_vectors()
+        k = torch.hypot(kx, kz)
+        reach = choppiness * (1 / torch.tanh(k * depth)).clamp_max(STEEPEST)
+        x, z = (torch.where(k > 0, reach * part / torch.where(k > 0, k, 1.0), 0.0) for part in (kx, kz))
+        height = torch.ones_like(k)
+        slopes = torch.stack([1j * kx * height, 1j * kz * height])
+        squeezes = torch.stack([-kx * x, -kz * z, -kz * x])
+        self._shape = torch.cat([height[None], slopes, torch.stack([1j * x, 1j * z]), squeezes]).to(torch.complex64)
+        self._squeezes = squeezes.float()
+
+    def shape(self, spectrum: Tensor, size: int | None = None) -> Shape:
+        """The shape at the grid's own points, or at ``size`` x ``size`` of them."""
+        height, slope_x, slope_z, x, z, xx, zz, xz = field(self._shape * spectrum, size)
+        # The normal is the cross product of where a step in z and a step in x lead to.
+        normal = torch.stack([xz * slope_z - slope_x * (1 + zz), (1 + xx) * (1 + zz) - xz**2, slope_x * xz - slope_z * (1 + xx)])
+        jacobian = normal[1:2].clone()
+        normal[1] = normal[1].clamp_min(1e-3)  # a fold shows its upper side
+        return Shape(
+            height=height[None],
+            displacement=torch.stack([x, z]),
+            normal=normal / torch.linalg.vector_norm(normal, dim=0, keepdim=True),
+            jacobian=jacobian,
+        )
+
+    def jacobian(self, spectrum: Tensor) -> Tensor:
+        """The area over the area at rest alone, (N, N)."""
+        xx, zz, xz = field(self._squeezes * spectrum)
+        return (1 + xx) * (1 + zz) - xz**2
+
+    def roughness(self, spectrum: Tensor) -> float:
+        """Deviation of the area ratio, to first order in the waves, of a half spectrum."""
+        change = (self._squeezes[0] + self._squeezes[1]) * spectrum
+        energy = change.abs() ** 2
+        return float(torch.sqrt(2 * energy.sum() - energy[:, 0].sum()))
+
+
