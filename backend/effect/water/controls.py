@@ -42,7 +42,7 @@ def _swell(default: float) -> Any:
 
 
 def _swell_length(default: float) -> Any:
-    meaning = "From crest to crest of the swell. A tile carries no wave longer than itself."
+    meaning = "From crest to crest of the swell. A tile carries none longer than itself or shorter than a 40th."
     return _control(default, "Swell Length", "m", 0.05, 500, meaning)
 
 
@@ -147,7 +147,7 @@ class Pool(Water):
 
     wind_speed: float = _wind(0.0)
     fetch: float = _fetch(20.0)
-    swell: float = _swell(0.03)
+    swell: float = _swell(0.04)
     swell_length: float = _swell_length(0.8)
     depth: float = _depth(1.5)
     scale: float = _scale(4.0)

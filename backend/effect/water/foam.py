@@ -15,7 +15,7 @@ from .spectrum import band
 from .surface import Geometry
 
 POURING = 0.3  # seconds for which a crest pours foam onto a spot
-THICK = 2.0  # what it has poured by then: 1 - 1 / e^2 of the spot is white
+THICK = 2.5  # what it has poured by then: 1 - exp(-2.5) of the spot is white
 SPREAD = 2e-3  # m2/s at which foam wanders apart
 SOFT = 0.35  # least softness of the lace's threads, in the part of the water that lies nearer to one
 RESOLVED = 6  # cells to a mesh of the lace: below that a grid shows how much foam there is, and no lace
@@ -45,17 +45,19 @@ class Lace:
         kx, kz = grid.vectors()
         along = (kx * math.cos(net.angle) + kz * math.sin(net.angle)) * math.sqrt(net.stretch)
         across = (kz * math.cos(net.angle) - kx * math.sin(net.angle)) / math.sqrt(net.stretch)
-        shape = band(along, across, math.pi / net.mesh, 0.35)
-        shape = shape / (shape.sum() * grid.step**2)
-        self._fields = [Modes(grid, shape, net.frequency, period, random_phases(grid, seed, stream)) for stream in (11, 12)]
+        self._fields = []
+        for stream, finer in ((11, 1.0), (12, 2.2)):
+            shape = band(along, across, math.pi / net.mesh * finer, 0.35)
+            shape = shape / (shape.sum() * grid.step**2)
+            self._fields.append(Modes(grid, shape, net.frequency, period, random_phases(grid, seed, stream)))
 
     def nearness(self, step: int, steps: int) -> Tensor:
         """(N, N): 0 on a thread, 1 farthest from all; every value between is equally frequent.
 
-        Threads are where a Gaussian field changes sign; two such fields make the net.
+        Threads are where a Gaussian field changes sign; two such fields, one finer, make the net.
         """
         far = [torch.erfc(field(modes.spectrum(step, steps)).abs() / math.sqrt(2)) for modes in self._fields]
-        return 1 - far[0] * far[1]
+        return 1 - torch.maximum(*far) ** 2
 
 
 def visible(thickness: Tensor, nearness: Tensor | None) -> Tensor:
@@ -89,21 +91,24 @@ class Foam:
         steps: int,
     ) -> None:
         """``life``: seconds that foam lives. ``smallest``: metres; shorter waves do not break. ``flow``: m/s, x and z."""
-        self._geometry, self._seconds = geometry, period / steps
+        self._geometry = geometry
         kx, kz = grid.half_vectors()
         k2 = kx**2 + kz**2
         self._breaks = torch.exp(-k2 * (smallest / (2 * math.pi)) ** 2 / 2).float()
         share = coverage * POURING / (life * (1 - math.exp(-THICK)))
         self._squeeze = NormalDist().inv_cdf(min(0.5, share)) if share > 0 else -math.inf
         rate = 1 / life + SPREAD * k2 + 1j * (kx * flow[0] + kz * flow[1])
-        self._memory = Memory(torch.exp(-rate * self._seconds), steps)
+        decay = torch.exp(-rate * period / steps)
+        self._memory = Memory(decay, steps)
+        # Poured all through a step, not at its end: the current draws it out into a streak.
+        self._poured = ((1 - decay) / rate * THICK / POURING).to(torch.complex64)
 
     def poured(self, spectrum: Tensor) -> Tensor:
         """The half spectrum of what breaks within a step, of the half spectrum of heights."""
         spectrum = spectrum * self._breaks
         spread = max(self._geometry.roughness(spectrum), 1e-9)
         excess = (1 - self._geometry.jacobian(spectrum)) / spread + self._squeeze
-        return half_spectrum((2 * excess + 0.5).clamp(0, 1) * (THICK / POURING * self._seconds))
+        return half_spectrum((2 * excess + 0.5).clamp(0, 1)) * self._poured
 
     def closed(self, spectra: Iterable[Tensor]) -> Tensor:
         """The half spectrum of the foam at the end of a loop of ``spectra`` (of heights) that never began."""

@@ -12,8 +12,9 @@ from .grid import Grid
 from .memory import Memory
 
 VISCOSITY = 1.0e-6  # m2/s, water at 20 degrees C
-HOLLOW = 2.5  # radius of the hollow over the drop's diameter: Pumphrey and Elmore 1990, at terminal speed
-SHALLOW = 0.2  # depth of the hollow over its radius: linear waves cannot fill a steeper one
+HOLLOW = 2.0  # radius of the hollow over the drop's diameter: Pumphrey and Elmore 1990, at terminal speed
+FILLED = 0.7  # of the hollow becomes waves; the rest is splash and bubbles
+SPLASHED = 0.1  # seconds until hollow and splash, which are no waves, have become a ring
 STREAM = 21  # of random numbers
 STILL = 0.4  # 1/s at which the longest waves die: shores and leaves take them up
 
@@ -37,7 +38,7 @@ class Rings:
         random = np.random.default_rng([seed, STREAM])
         count = int(random.poisson(rate * grid.scale**2 * period))
         x, z = random.random((2, count)) * grid.scale
-        radius = HOLLOW * drop * np.exp(random.normal(0, 0.3, count))
+        radius = HOLLOW * drop * np.exp(random.normal(0, 0.2, count))
         falls = random.integers(0, steps, count)
         drops = torch.from_numpy(np.stack([x, z, radius])).to(grid.device)
         self._drops = [drops[:, torch.from_numpy(np.flatnonzero(falls == step)).to(grid.device)] for step in range(steps)]
@@ -45,12 +46,13 @@ class Rings:
         kx, kz = grid.half_vectors()
         k = torch.hypot(kx, kz)
         self._kx, self._kz = kx, kz
-        self._shape = torch.where(k < grid.nyquist, -SHALLOW * math.pi / 4 / grid.scale**2 * k**2, 0.0)
+        self._shape = torch.where(k < grid.nyquist, -FILLED * math.pi / 4 / grid.scale**2 * k**2, 0.0)
         swing = frequency(k, depth)
         dying = STILL + k * torch.sqrt(VISCOSITY * swing / 8)
-        decay = torch.exp(torch.complex(-dying, -swing) * (period / steps))
-        # What swings as a cosine turns both ways at once.
-        self._memory = Memory(torch.stack([decay, decay.conj()]), steps)
+        change = torch.complex(-dying, -swing)
+        change = torch.stack([change, change.conj()])  # what swings as a cosine turns both ways at once
+        self._memory = Memory(torch.exp(change * period / steps), steps)
+        self._splashed = torch.exp(change * SPLASHED)
 
     def spectra(self) -> Iterator[Tensor]:
         """The half spectrum (N, N // 2 + 1) of the rings at each step of the loop."""
@@ -60,8 +62,8 @@ class Rings:
             yield state.mean(0)
 
     def _hollows(self, drops: Tensor) -> Tensor:
-        """The half spectrum of fresh hollows, of ``drops`` (3, count): x, z and the hollow's radius in m."""
+        """What ``drops`` (3, count: x, z and the hollow's radius in m) put into the memory."""
         x, z, radius = drops[:, :, None]
         across = torch.exp(torch.complex(-((self._kx * radius / 2) ** 2), -self._kx * x))
         down = torch.exp(torch.complex(-((self._kz.T * radius / 2) ** 2), -self._kz.T * z)) * radius**5
-        return (self._shape * (down.T @ across)).to(torch.complex64)
+        return (self._shape * (down.T @ across) * self._splashed).to(torch.complex64)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...errors import UsageError
 from .caustics import caustics
-from .controls import Ocean, Pool, Rain, River, Water
+from .controls import Ocean, Rain, River, Water
 from .dispersion import GRAVITY, frequency
 from .foam import RESOLVED, Foam, Lace, Net, visible, whitecaps
 from .grid import Grid, field, warped
@@ -20,10 +20,10 @@ from .surface import Geometry
 
 LEAST_SIZE = 16
 PHOTONS = 3  # rays of light to a cell of the floor, along each side
-FOAM_STEP = 0.125  # seconds: breaking crests are looked for at least this often
+LONGEST_STEP = {"ocean": 0.125, "river": 0.08, "rain": 0.05}  # seconds from one look for what happens to the next
 SWELL_SPREAD = math.radians(14)  # deviation of a swell's directions
 SWEEPING = 0.12  # of the current's speed: how fast large eddies carry small ones about, Tennekes 1975
-RAPIDS = 0.25  # share of the water that is white in rapids
+RAPIDS = 0.16  # share of the water that is white in rapids
 
 CHANNELS = ("height", "displacement_x", "displacement_z", "slope_x", "slope_z", "foam", "caustics")
 
@@ -58,7 +58,8 @@ class Simulation:
             raise UsageError(f"A loop must have a frame at least, not {frames}.")
         self.controls, self.frames = controls, frames
         self.grid = Grid(size, controls.scale, torch.device(device))
-        between = math.ceil(controls.period / frames / FOAM_STEP) if isinstance(controls, Ocean | River) else 1
+        longest = LONGEST_STEP.get(controls.kind, math.inf)
+        between = max(1, math.ceil(controls.period / frames / longest))
         self._between, self._steps = between, frames * between
         self._geometry = Geometry(self.grid, controls.choppiness, controls.depth)
         self._waves = _waves(controls, self.grid)
@@ -146,12 +147,12 @@ def _waves(controls: Water, grid: Grid) -> list[Modes]:
 
 def _swell(controls: Water, grid: Grid) -> Tensor:
     """Density of a swell of the significant height asked for, whatever the grid's size."""
-    length = min(max(controls.swell_length, controls.scale / 64), controls.scale)
+    length = min(max(controls.swell_length, controls.scale / 40), controls.scale)
     direction = math.radians(controls.swell_direction)
-    spread = SWELL_SPREAD if isinstance(controls, Ocean) else math.inf
+    width, spread = (0.18, SWELL_SPREAD) if isinstance(controls, Ocean) else (0.35, math.inf)
 
     def shape(of: Grid) -> Tensor:
-        return swell(*of.vectors(), 2 * math.pi / length, direction, spread)
+        return swell(*of.vectors(), 2 * math.pi / length, width, direction, spread)
 
     reference = Grid(256, controls.scale, grid.device)
     return shape(grid) * (controls.swell / 4) ** 2 / (shape(reference).sum() * grid.step**2)
@@ -176,12 +177,16 @@ def _boils(controls: River, grid: Grid) -> Tensor:
     return _steep(*grid.vectors(), 2 * math.pi / controls.depth, 0.5, 0.12 * controls.turbulence)
 
 
+def _longest(controls: Water) -> float:
+    """Length in m of the highest waves of the wind sea."""
+    return 2 * math.pi * GRAVITY / peak_frequency(controls.wind_speed, controls.fetch) ** 2
+
+
 def _foam(controls: Water, grid: Grid, geometry: Geometry, steps: int) -> Foam | None:
     match controls:
         case Ocean():
             coverage = controls.foam * whitecaps(controls.wind_speed)
-            longest = 2 * math.pi * GRAVITY / peak_frequency(controls.wind_speed, controls.fetch) ** 2
-            smallest = longest / 12
+            smallest = _longest(controls) / 20
         case River():
             coverage = controls.foam * RAPIDS * controls.turbulence**1.5
             smallest = 2 * math.pi * controls.flow_speed**2 / GRAVITY / 6
@@ -195,9 +200,11 @@ def _foam(controls: Water, grid: Grid, geometry: Geometry, steps: int) -> Foam |
 def _lace(controls: Water, grid: Grid) -> Lace | None:
     match controls:
         case Ocean():
-            net = Net(1.2, 1.6, math.radians(controls.wind_direction), torch.zeros(grid.size, grid.size))
+            still = torch.zeros(grid.size, grid.size, device=grid.device)
+            mesh = max(1.0, _longest(controls) / 14)
+            net = Net(mesh, 1 + controls.wind_speed / 10, math.radians(controls.wind_direction), still)
         case River():
-            net = Net(0.35, 2.5, math.radians(controls.flow_direction), _carried(controls, grid))
+            net = Net(0.5, 2.5, math.radians(controls.flow_direction), _carried(controls, grid))
         case _:
             return None
     if net.mesh < RESOLVED * grid.scale / grid.size:

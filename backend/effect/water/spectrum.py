@@ -73,10 +73,10 @@ def band(kx: Tensor, kz: Tensor, peak: float, width: float) -> Tensor:
     return torch.where(k > 0, torch.exp(-((torch.log(torch.where(k > 0, k, 1.0) / peak)) ** 2) / (2 * width**2)), 0.0)
 
 
-def swell(kx: Tensor, kz: Tensor, peak: float, direction: float, spread: float) -> Tensor:
+def swell(kx: Tensor, kz: Tensor, peak: float, width: float, direction: float, spread: float) -> Tensor:
     """Shape of a swell around wavenumber ``peak`` toward ``direction`` (radians), like ``band``.
 
     ``spread``: its angular deviation in radians; infinite for a swell from all sides.
     """
     angle = torch.remainder(torch.atan2(kz, kx) - direction + math.pi, 2 * math.pi) - math.pi
-    return band(kx, kz, peak, 0.18) * torch.exp(-((angle / spread) ** 2) / 2)
+    return band(kx, kz, peak, width) * torch.exp(-((angle / spread) ** 2) / 2)
