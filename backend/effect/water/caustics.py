@@ -14,7 +14,7 @@ UNIT = 2.0**24  # light is counted in whole numbers of this fraction: their sum 
 
 
 def refracted(normal: Tensor, elevation: float, azimuth: float) -> Tensor:
-    """Directions (3, N, N: x, y up, z) under water of sunlight that falls from ``elevation`` toward ``azimuth`` (radians).
+    """Directions (3, N, N: x, y up, z) under water of sunlight from ``elevation`` toward ``azimuth`` (radians).
 
     Snell's law in vectors.
     """
@@ -46,7 +46,7 @@ def caustics(shape: Shape, grid: Grid, depth: float, elevation: float, azimuth: 
 
 
 def splatted(x: Tensor, z: Tensor, weight: Tensor, size: int) -> Tensor:
-    """(size, size) sums of ``weight`` at places ``x``, ``z`` in cells, shared among the four cells around, edges joined.
+    """(size, size) sums of ``weight`` at places ``x``, ``z`` in cells, shared among four cells, edges joined.
 
     The same bits on every run and device: the shares are added as whole numbers.
     """

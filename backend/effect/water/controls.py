@@ -1,6 +1,6 @@
 """What an artist can set on each kind of water. Standard library only: panels and command lines read it too.
 
-Directions are in degrees, seen from above: 0 blows toward the right of the tile (+x), 90 toward its lower edge (+z).
+Directions are in degrees, seen from above: 0 goes to the right of the tile (+x), 90 to its upper edge (-z).
 """
 
 from collections.abc import Mapping
@@ -75,16 +75,16 @@ class Water:
     kind: ClassVar[str] = ""
 
     wind_speed: float = _wind(8.0)
-    wind_direction: float = _control(20.0, "Wind Direction", "deg", -360, 360, "Where the wind blows to.")
+    wind_direction: float = _control(20.0, "Wind Direction", "°", -360, 360, "Where the wind blows to.")
     fetch: float = _fetch(30_000.0)
     swell: float = _swell(0.0)
     swell_length: float = _swell_length(30.0)
-    swell_direction: float = _control(-30.0, "Swell Direction", "deg", -360, 360, "Where the swell runs to.")
+    swell_direction: float = _control(-30.0, "Swell Direction", "°", -360, 360, "Where the swell runs to.")
     choppiness: float = _choppiness(1.0)
     depth: float = _depth(50.0)
     scale: float = _scale(64.0)
-    sun_elevation: float = _control(60.0, "Sun Elevation", "deg", 5, 90, "Height of the sun, for the caustics.")
-    sun_azimuth: float = _control(-60.0, "Sun Azimuth", "deg", -360, 360, "Where the sunlight goes to.")
+    sun_elevation: float = _control(60.0, "Sun Elevation", "°", 5, 90, "Height of the sun, for the caustics.")
+    sun_azimuth: float = _control(-60.0, "Sun Azimuth", "°", -360, 360, "Where the sunlight goes to.")
     light_depth: float = _light_depth(4.0)
     time_scale: float = _control(1.0, "Time Scale", "", 0.05, 10, "Seconds of water to a second of film.")
     loop_seconds: float = _control(8.0, "Loop", "s", 0.5, 120, "After these seconds of film the water is as before.")
@@ -96,11 +96,8 @@ class Water:
             number = isinstance(value, int if control.whole else int | float) and not isinstance(value, bool)
             if not number or not control.low <= value <= control.high:
                 kind_of = "a whole number" if control.whole else "a number"
-                unit = f" {control.unit}" if control.unit else ""
-                raise UsageError(
-                    f"{control.label} must be {kind_of} from {control.low:g} to {control.high:g}{unit}, not {value!r:.40}.",
-                    control=control.name,
-                )
+                ends = f"from {control.low:g} to {control.high:g} {control.unit}".strip()
+                raise UsageError(f"{control.label} is {kind_of} {ends}, not {value!r:.40}.", control=control.name)
 
     @property
     def period(self) -> float:
@@ -133,7 +130,7 @@ class River(Water):
     scale: float = _scale(8.0)
     light_depth: float = _light_depth(0.8)
     flow_speed: float = _control(1.2, "Flow Speed", "m/s", 0.1, 6, "Speed of the current.")
-    flow_direction: float = _control(0.0, "Flow Direction", "deg", -360, 360, "Where the current runs to.")
+    flow_direction: float = _control(0.0, "Flow Direction", "°", -360, 360, "Where the current runs to.")
     turbulence: float = _control(0.5, "Turbulence", "", 0, 1, "How rough the bed makes the water: 0 a canal, 1 rapids.")
     foam: float = _foam(1.0)
     foam_life: float = _control(2.0, "Foam Life", "s", 0.1, 60, "Seconds in which foam fades to a third.")
@@ -164,7 +161,7 @@ class Rain(Water):
     fetch: float = _fetch(5.0)
     swell_length: float = _swell_length(0.3)
     depth: float = _depth(0.1)
-    scale: float = _scale(1.0)
+    scale: float = _control(1.0, "Scale", "m", 0.25, 20, "Length of a tile's side.")
     light_depth: float = _light_depth(0.1)
     loop_seconds: float = _control(4.0, "Loop", "s", 0.5, 120, "After these seconds of film the water is as before.")
     rain_rate: float = _control(40.0, "Rain", "1/m2/s", 0, 2000, "Drops on a square metre in a second.")

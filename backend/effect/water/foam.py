@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .grid import Grid, field, half_spectrum
 from .memory import Memory
-from .modes import Modes, random_phases
+from .modes import Modes, Stream, random_phases
 from .spectrum import band
 from .surface import Geometry
 
@@ -23,7 +23,7 @@ RESOLVED = 6  # cells to a mesh of the lace: below that a grid shows how much fo
 
 def whitecaps(wind: float) -> float:
     """Share of the sea that is white, 0 to 1. Monahan and O'Muircheartaigh 1980, equation 5: 3.84e-6 U^3.41."""
-    return min(1.0, 3.84e-6 * wind**3.41)
+    return min(1.0, 3.84e-6 * math.pow(wind, 3.41))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Lace:
         along = (kx * math.cos(net.angle) + kz * math.sin(net.angle)) * math.sqrt(net.stretch)
         across = (kz * math.cos(net.angle) - kx * math.sin(net.angle)) / math.sqrt(net.stretch)
         self._fields = []
-        for stream, finer in ((11, 1.0), (12, 2.2)):
+        for stream, finer in ((Stream.LACE, 1.0), (Stream.FINE_LACE, 2.2)):
             shape = band(along, across, math.pi / net.mesh * finer, 0.35)
             shape = shape / (shape.sum() * grid.step**2)
             self._fields.append(Modes(grid, shape, net.frequency, period, random_phases(grid, seed, stream)))
@@ -90,7 +90,7 @@ class Foam:
         period: float,
         steps: int,
     ) -> None:
-        """``life``: seconds that foam lives. ``smallest``: metres; shorter waves do not break. ``flow``: m/s, x and z."""
+        """``life``: seconds that foam lives. ``smallest``: metres; shorter waves do not break. ``flow``: m/s, x, z."""
         self._geometry = geometry
         kx, kz = grid.half_vectors()
         k2 = kx**2 + kz**2

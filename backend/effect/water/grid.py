@@ -30,12 +30,12 @@ class Grid:
         return self.step * self.size / 2
 
     def vectors(self) -> tuple[Tensor, Tensor]:
-        """kx (1, N) and kz (N, 1) of the whole plane, rad/m, float64."""
+        """Wave vectors, kx (1, N) and kz (N, 1), of the whole plane, rad/m, float64."""
         whole = torch.fft.fftfreq(self.size, 1 / self.size, dtype=torch.float64, device=self.device) * self.step
         return whole[None, :], whole[:, None]
 
     def half_vectors(self) -> tuple[Tensor, Tensor]:
-        """kx (1, N // 2 + 1) and kz (N, 1) of the half plane, rad/m, float64."""
+        """Wave vectors, kx (1, N // 2 + 1) and kz (N, 1), of the half plane, rad/m, float64."""
         kx, kz = self.vectors()
         return kx[:, : self.size // 2 + 1].abs(), kz
 
@@ -54,12 +54,14 @@ def field(spectrum: Tensor, size: int | None = None) -> Tensor:
         wide[..., -half:, :half] = spectrum[..., -half:, :half]
         spectrum = wide
     size = spectrum.shape[-2]
-    return torch.fft.irfft2(spectrum, s=(size, size), norm="forward")
+    values: Tensor = torch.fft.irfft2(spectrum, s=(size, size), norm="forward")
+    return values
 
 
 def half_spectrum(values: Tensor) -> Tensor:
     """The half spectrum of a real field: ``field`` gives it back."""
-    return torch.fft.rfft2(values, norm="forward")
+    spectrum: Tensor = torch.fft.rfft2(values, norm="forward")
+    return spectrum
 
 
 def blurred(values: Tensor, grid: Grid, sigma: float) -> Tensor:

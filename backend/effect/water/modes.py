@@ -1,6 +1,7 @@
 """Random waves whose every frequency is a whole number of turns in a loop, so that the loop closes to the bit."""
 
 import math
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -9,12 +10,26 @@ from torch import Tensor
 from .grid import Grid
 
 
-def random_phases(grid: Grid, seed: int, stream: int) -> Tensor:
+class Stream(IntEnum):
+    """Rows of random numbers that have nothing to do with each other, all of one seed."""
+
+    WIND = 1
+    SWELL = 2
+    RIPPLES = 3
+    BOILS = 4
+    SWEEPING = 5
+    LACE = 6
+    FINE_LACE = 7
+    MEANDER_X = 8
+    MEANDER_Z = 9
+    DROPS = 10
+
+
+def random_phases(grid: Grid, seed: int, stream: Stream) -> Tensor:
     """Complex Gaussian numbers (N, N), real and imaginary part of deviation 1, for the plane of wave vectors.
 
     A wave vector gets the same number on a grid of any size: they are dealt out square ring by square ring, from the
     longest waves on. So a coarse grid carries the very waves of a fine one. 0 beyond the Nyquist wavenumber.
-    ``stream``: numbers that have nothing to do with another stream's.
     """
     order = np.fft.fftfreq(grid.size, 1 / grid.size).astype(np.int64)
     x, z = np.broadcast_arrays(order[None, :], order[:, None])
@@ -50,7 +65,8 @@ class Modes:
         angles = torch.arange(steps, dtype=torch.float64, device=self._turns.device) * (-2 * math.pi / steps)
         turned = torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
         along, against = turned[(self._turns * (step % steps)) % steps]
-        return self._along * along + self._against * against
+        spectrum: Tensor = self._along * along + self._against * against
+        return spectrum
 
 
 def _mirrored(plane: Tensor) -> Tensor:

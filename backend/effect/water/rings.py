@@ -7,15 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import UsageError
 from .dispersion import frequency
 from .grid import Grid
 from .memory import Memory
+from .modes import Stream
 
 VISCOSITY = 1.0e-6  # m2/s, water at 20 degrees C
 HOLLOW = 2.0  # radius of the hollow over the drop's diameter: Pumphrey and Elmore 1990, at terminal speed
 FILLED = 0.7  # of the hollow becomes waves; the rest is splash and bubbles
 SPLASHED = 0.1  # seconds until hollow and splash, which are no waves, have become a ring
-STREAM = 21  # of random numbers
+MOST = 200_000  # drops in a loop
 STILL = 0.4  # 1/s at which the longest waves die: shores and leaves take them up
 
 
@@ -34,14 +36,20 @@ class Rings:
         """``rate``: drops on a square metre in a second. ``drop``: diameter in m, the median of them.
 
         ``period``: seconds of a loop, in ``steps``; a drop falls at a step.
+        ``UsageError`` for more drops than can be followed.
         """
-        random = np.random.default_rng([seed, STREAM])
+        random = np.random.default_rng([seed, Stream.DROPS])
         count = int(random.poisson(rate * grid.scale**2 * period))
+        if count > MOST:
+            raise UsageError(
+                f"{count} drops would fall on the tile in a loop, more than {MOST}.",
+                "Choose a smaller tile, a shorter loop or less rain.",
+            )
         x, z = random.random((2, count)) * grid.scale
         radius = HOLLOW * drop * np.exp(random.normal(0, 0.2, count))
         falls = random.integers(0, steps, count)
         drops = torch.from_numpy(np.stack([x, z, radius])).to(grid.device)
-        self._drops = [drops[:, torch.from_numpy(np.flatnonzero(falls == step)).to(grid.device)] for step in range(steps)]
+        self._drops = [drops[:, torch.from_numpy(falls == step).to(grid.device)] for step in range(steps)]
 
         kx, kz = grid.half_vectors()
         k = torch.hypot(kx, kz)
@@ -59,7 +67,8 @@ class Rings:
         state = self._memory.closed(self._hollows(drops) for drops in self._drops)
         for drops in self._drops:
             state = self._memory.follow(state, self._hollows(drops))
-            yield state.mean(0)
+            spectrum: Tensor = state.mean(0)
+            yield spectrum
 
     def _hollows(self, drops: Tensor) -> Tensor:
         """What ``drops`` (3, count: x, z and the hollow's radius in m) put into the memory."""

@@ -25,12 +25,13 @@ def jonswap(omega: Tensor, wind: float, fetch: float) -> Tensor:
     alpha = 0.076 * (wind**2 / (fetch * GRAVITY)) ** 0.22
     width = torch.where(omega <= peak, 0.07, 0.09)
     sharpness = torch.exp(-((omega - peak) ** 2) / (2 * (width * peak) ** 2))
-    return alpha * GRAVITY**2 / omega**5 * torch.exp(-1.25 * (peak / omega) ** 4) * 3.3**sharpness
+    density: Tensor = alpha * GRAVITY**2 / omega**5 * torch.exp(-1.25 * (peak / omega) ** 4) * 3.3**sharpness
+    return density
 
 
 def peak_frequency(wind: float, fetch: float) -> float:
     """Angular frequency in rad/s of the highest waves of ``jonswap``."""
-    return 22 * (GRAVITY**2 / (max(wind, CALM) * fetch)) ** (1 / 3)
+    return 22 * math.pow(GRAVITY**2 / (max(wind, CALM) * fetch), 1 / 3)
 
 
 def shoaling(k: Tensor, depth: float) -> Tensor:

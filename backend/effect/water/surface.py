@@ -7,7 +7,8 @@ from torch import Tensor
 
 from .grid import Grid, field
 
-STEEPEST = 5.0  # how much further than it is high a shallow wave may carry water to and fro
+FARTHEST = 5.0  # times its rise: how far a wave in shallow water may carry it to and fro
+STEEPEST_SLOPE = 2.0  # of breaking crests
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Geometry:
         """
         kx, kz = grid.half_vectors()
         k = torch.hypot(kx, kz)
-        reach = choppiness * (1 / torch.tanh(k * depth)).clamp_max(STEEPEST)
+        reach = choppiness * (1 / torch.tanh(k * depth)).clamp_max(FARTHEST)
         x, z = (torch.where(k > 0, reach * part / torch.where(k > 0, k, 1.0), 0.0) for part in (kx, kz))
         height = torch.ones_like(k)
         slopes = torch.stack([1j * kx * height, 1j * kz * height])
@@ -42,25 +43,26 @@ class Geometry:
         """The shape at the grid's own points, or at ``size`` x ``size`` of them."""
         height, slope_x, slope_z, x, z, xx, zz, xz = field(self._shape * spectrum, size)
         # The normal is the cross product of where a step in z and a step in x lead to.
-        normal = torch.stack([xz * slope_z - slope_x * (1 + zz), (1 + xx) * (1 + zz) - xz**2, slope_x * xz - slope_z * (1 + xx)])
-        jacobian = normal[1:2].clone()
-        normal[1] = normal[1].clamp_min(1e-3)  # a fold shows its upper side
+        across = torch.stack([xz * slope_z - slope_x * (1 + zz), xz * slope_x - slope_z * (1 + xx)])
+        area = (1 + xx) * (1 + zz) - xz**2
+        # Where the surface folds it shows its upper side, and no water stands steeper than this for long.
+        up = torch.maximum(area, torch.linalg.vector_norm(across, dim=0) / STEEPEST_SLOPE).clamp_min(1e-6)
+        normal = torch.stack([across[0], up, across[1]])
         return Shape(
             height=height[None],
             displacement=torch.stack([x, z]),
             normal=normal / torch.linalg.vector_norm(normal, dim=0, keepdim=True),
-            jacobian=jacobian,
+            jacobian=area[None],
         )
 
     def jacobian(self, spectrum: Tensor) -> Tensor:
         """The area over the area at rest alone, (N, N)."""
         xx, zz, xz = field(self._squeezes * spectrum)
-        return (1 + xx) * (1 + zz) - xz**2
+        area: Tensor = (1 + xx) * (1 + zz) - xz**2
+        return area
 
     def roughness(self, spectrum: Tensor) -> float:
         """Deviation of the area ratio, to first order in the waves, of a half spectrum."""
         change = (self._squeezes[0] + self._squeezes[1]) * spectrum
         energy = change.abs() ** 2
         return float(torch.sqrt(2 * energy.sum() - energy[:, 0].sum()))
-
-
