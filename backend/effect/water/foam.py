@@ -67,9 +67,12 @@ def visible(thickness: Tensor, nearness: Tensor | None) -> Tensor:
     """
     cover = 1 - torch.exp(-thickness.clamp_min(0))
     if nearness is None:
-        return torch.where(cover < SOFT / 2, 2 * cover**2 / SOFT, cover)
-    upper, lower = (2 * cover).clamp_max(1), (2 * cover - 1).clamp_min(0)
-    return ((upper - nearness) / (upper - lower).clamp_min(SOFT)).clamp(0, 1)
+        full = torch.where(cover > 1 - SOFT / 2, 1 - 2 * (1 - cover) ** 2 / SOFT, cover)
+        return torch.where(cover < SOFT / 2, 2 * cover**2 / SOFT, full)
+    lower = (2 * cover - 1).clamp_min(0)
+    width = ((2 * cover).clamp_max(1) - lower).clamp_min(SOFT)
+    upper = torch.where(cover < 0.5, 2 * cover, lower + width)
+    return ((upper - nearness) / width).clamp(0, 1)
 
 
 class Foam:

@@ -75,4 +75,5 @@ class Rings:
         x, z, radius = drops[:, :, None]
         across = torch.exp(torch.complex(-((self._kx * radius / 2) ** 2), -self._kx * x))
         down = torch.exp(torch.complex(-((self._kz.T * radius / 2) ** 2), -self._kz.T * z)) * radius**5
-        return (self._shape * (down.T @ across) * self._splashed).to(torch.complex64)
+        hollows: Tensor = self._shape * (down.T @ across) * self._splashed
+        return hollows.to(torch.complex64)
