@@ -254,7 +254,7 @@ def test_a_crest_gathers_light_at_its_focus():
     grid, length, amplitude = Grid(64, 1.0, CPU), 0.5, 0.004
     wave = amplitude * torch.cos(2 * math.pi * grid.places() / length).expand(64, 64)
     curvature = amplitude * (2 * math.pi / length) ** 2
-    shape = Geometry(grid, 0.0, 10.0).shape(half_spectrum(wave), 256)
+    shape = Geometry(grid, 0.0, 10.0).shape(half_spectrum(wave))
     focus = 1.333 / 0.333 / curvature
     brightest = []
     for depth in (0.3 * focus, focus, 3 * focus):
@@ -263,9 +263,8 @@ def test_a_crest_gathers_light_at_its_focus():
     assert brightest[1] > 2 * max(brightest[0], brightest[2])
     at_focus = caustics(shape, grid, focus, math.pi / 2, 0.0)[0, 7]
     assert int(at_focus.argmax()) % 32 == 0
-    assert caustics(
-        Geometry(grid, 0.0, 1.0).shape(torch.zeros(64, 33, dtype=torch.complex64), 192), grid, 1.0, 0.6, 1.0
-    ) == pytest.approx(torch.ones(1, 64, 64), abs=1e-4)
+    calm = Geometry(grid, 0.0, 1.0).shape(torch.zeros(64, 33, dtype=torch.complex64))
+    torch.testing.assert_close(caustics(calm, grid, 1.0, 0.6, 1.0), torch.ones(1, 64, 64), atol=1e-4, rtol=0)
 
 
 def test_caustics_move_with_the_sun():

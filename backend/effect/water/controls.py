@@ -161,10 +161,10 @@ class Rain(Water):
     fetch: float = _fetch(5.0)
     swell_length: float = _swell_length(0.3)
     depth: float = _depth(0.1)
-    scale: float = _control(1.0, "Scale", "m", 0.25, 20, "Length of a tile's side.")
+    scale: float = _control(0.8, "Scale", "m", 0.25, 20, "Length of a tile's side.")
     light_depth: float = _light_depth(0.1)
     loop_seconds: float = _control(4.0, "Loop", "s", 0.5, 120, "After these seconds of film the water is as before.")
-    rain_rate: float = _control(40.0, "Rain", "1/m2/s", 0, 2000, "Drops on a square metre in a second.")
+    rain_rate: float = _control(60.0, "Rain", "1/m2/s", 0, 2000, "Drops on a square metre in a second.")
     drop_size: float = _control(4.0, "Drop Size", "mm", 1, 8, "Diameter of the drops: large ones make wider rings.")
 
 

@@ -44,17 +44,9 @@ class Grid:
         return torch.arange(self.size, dtype=torch.float32, device=self.device) * (self.scale / self.size)
 
 
-def field(spectrum: Tensor, size: int | None = None) -> Tensor:
-    """The real field of a half spectrum, at its own size or at a larger even one: the same waves, more points."""
-    own = spectrum.shape[-2]
-    if size is not None and size != own:
-        half = own // 2
-        wide = spectrum.new_zeros(*spectrum.shape[:-2], size, size // 2 + 1)
-        wide[..., :half, :half] = spectrum[..., :half, :half]
-        wide[..., -half:, :half] = spectrum[..., -half:, :half]
-        spectrum = wide
-    size = spectrum.shape[-2]
-    values: Tensor = torch.fft.irfft2(spectrum, s=(size, size), norm="forward")
+def field(spectrum: Tensor) -> Tensor:
+    """The real field of a half spectrum."""
+    values: Tensor = torch.fft.irfft2(spectrum, s=(spectrum.shape[-2],) * 2, norm="forward")
     return values
 
 

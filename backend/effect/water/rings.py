@@ -18,7 +18,7 @@ HOLLOW = 2.0  # radius of the hollow over the drop's diameter: Pumphrey and Elmo
 FILLED = 0.7  # of the hollow becomes waves; the rest is splash and bubbles
 SPLASHED = 0.1  # seconds until hollow and splash, which are no waves, have become a ring
 MOST = 200_000  # drops in a loop
-STILL = 0.4  # 1/s at which the longest waves die: shores and leaves take them up
+STILL = 1.0  # 1/s at which the longest waves die: drops stir the water, and shores take the waves up
 
 
 class Rings:

@@ -17,7 +17,6 @@ from .rings import Rings
 from .surface import Geometry
 
 LEAST_SIZE = 16
-PHOTONS = 3  # rays of light to a cell of the floor, along each side
 LONGEST_STEP = {"ocean": 0.125, "river": 0.08, "rain": 0.05}  # seconds from one look for what happens to the next
 
 CHANNELS = ("height", "displacement_x", "displacement_z", "slope_x", "slope_z", "foam", "caustics")
@@ -87,9 +86,8 @@ class Simulation:
 
     def _surface(self, step: int, spectrum: Tensor, foam: Tensor | None) -> Surface:
         shape = self._geometry.shape(spectrum)
-        finer = self._geometry.shape(spectrum, self.grid.size * PHOTONS)
         sun = math.radians(self.controls.sun_elevation), angle(self.controls.sun_azimuth)
-        light = caustics(finer, self.grid, min(self.controls.light_depth, self.controls.depth), *sun)
+        light = caustics(shape, self.grid, min(self.controls.light_depth, self.controls.depth), *sun)
         white = torch.zeros_like(shape.height) if foam is None else self._white(step, foam)[None]
         return Surface(shape.height, shape.displacement, shape.normal, white, light)
 

@@ -39,9 +39,9 @@ class Geometry:
         self._shape = torch.cat([height[None], slopes, torch.stack([1j * x, 1j * z]), squeezes]).to(torch.complex64)
         self._squeezes = squeezes.float()
 
-    def shape(self, spectrum: Tensor, size: int | None = None) -> Shape:
-        """The shape at the grid's own points, or at ``size`` x ``size`` of them."""
-        height, slope_x, slope_z, x, z, xx, zz, xz = field(self._shape * spectrum, size)
+    def shape(self, spectrum: Tensor) -> Shape:
+        """The shape at the grid's points."""
+        height, slope_x, slope_z, x, z, xx, zz, xz = field(self._shape * spectrum)
         # The normal is the cross product of where a step in z and a step in x lead to.
         across = torch.stack([xz * slope_z - slope_x * (1 + zz), xz * slope_x - slope_z * (1 + xx)])
         area = (1 + xx) * (1 + zz) - xz**2
