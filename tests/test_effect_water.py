@@ -53,7 +53,7 @@ LIVELY = {
     "ocean": Ocean(wind_speed=15, foam=3, scale=48, loop_seconds=4),
     "river": River(turbulence=0.8, foam=2, loop_seconds=3),
     "pool": Pool(loop_seconds=3),
-    "rain": Rain(loop_seconds=2, rain_rate=80),
+    "rain": Rain(loop_seconds=2, rain_rate=250),
 }
 
 
@@ -63,11 +63,11 @@ LIVELY = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_seam_in_space(kind):
     """The step over the edge, and the step's change, are like those inside, in every channel."""
-    frame = loop(LIVELY[kind], 96, 4, [1])[0]
-    for axis in (1, 2):
+    frames = loop(LIVELY[kind], 96, 6)
+    for axis in (2, 3):
         for order in (1, 2):
-            wrapped = torch.cat([frame, frame.narrow(axis, 0, order)], axis)
-            change = torch.diff(wrapped, n=order, dim=axis).abs().mean(3 - axis)
+            wrapped = torch.cat([frames, frames.narrow(axis, 0, order)], axis)
+            change = torch.diff(wrapped, n=order, dim=axis).abs().mean((0, 5 - axis))
             seam, inside = change[:, -order:].amax(1), change[:, :-order].amax(1)
             assert torch.all(seam <= 1.1 * inside), (axis, order, seam / inside)
             assert inside[0] > 0
@@ -157,6 +157,22 @@ def test_wind_raises_the_waves_that_the_spectrum_has():
     assert measured == pytest.approx(expected, rel=0.08)
 
 
+def test_the_spectrum_is_jonswap():
+    """Its peak, worked out by hand for 10 m/s over 30 km, and the law for height and fetch within its scatter."""
+    omega = torch.linspace(0.3, 20, 20_000, dtype=torch.float64)
+    density = spectrum.jonswap(omega, 10.0, 30_000.0)
+    assert float(omega[density.argmax()]) == pytest.approx(1.506, rel=0.01)
+    assert float(density.max()) == pytest.approx(0.154, rel=0.02)
+    height = 4 * math.sqrt(torch.trapezoid(density, omega))
+    assert height == pytest.approx(0.0016 * 10 * math.sqrt(30_000 / GRAVITY), rel=0.3)
+
+
+def test_shoaling_has_its_limits():
+    """Kitaigorodskii et al. 1975: 1 in deep water; in shallow water half the square of k d."""
+    k = torch.tensor([0.02, 0.1, 8.0, 1e4], dtype=torch.float64)
+    assert spectrum.shoaling(k, 1.0).tolist() == pytest.approx([0.0002, 0.005, 1, 1], rel=0.02)
+
+
 def test_shallow_water_carries_lower_waves():
     water = Ocean(wind_speed=14, swell=0, scale=300, foam=0)
     assert rising([significant(heights(replace(water, depth=depth))) for depth in (1.0, 3.0, 10.0, 100.0)])
@@ -198,6 +214,8 @@ def test_crests_are_sharper_than_troughs_when_choppy():
     shape = Geometry(Grid(64, 64.0, CPU), 1.5, 50.0).shape(half_spectrum(heights(water)))
     assert float((shape.height * shape.jacobian).mean()) < 0
     assert float(shape.jacobian.mean()) == pytest.approx(1, abs=1e-5)
+    stretch = (shape.displacement.roll(-1, 2) - shape.displacement.roll(1, 2))[0] / 2
+    assert float((shape.height[0] * stretch).mean()) < 0
 
 
 # Foam
@@ -293,18 +311,18 @@ def test_a_drop_makes_a_ring_that_runs_out_and_dies():
     centre = torch.tensor([peak // 96, peak % 96])
     y, x = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
     away = torch.hypot(*(((a - c + 48) % 96 - 48).float() for a, c in ((y, centre[0]), (x, centre[1])))) / 96
+    beside = ((torch.arange(96) - centre[1] + 48) % 96 - 48) / 96
+    for frame in frames[[3, 6, 9]]:
+        assert float((beside * frame.square()).sum() / frame.square().sum()) == pytest.approx(0, abs=0.01)
     radii = [float((away * f.square()).sum() / f.square().sum()) for f in frames[[0, 3, 6, 9]]]
     assert rising(radii)
     speed = (radii[3] - radii[1]) / (6 * 4 / 80)
-    assert (
-        0.1 < speed < 0.5
-    )  # the slowest ripples run at 0.23 m/s, and their energy between half and one and a half of it
+    assert 0.1 < speed < 0.5  # the slowest ripples run at 0.23 m/s, their energy at half of it and more
 
 
 def _drops(water):
-    return int(
-        np.random.default_rng([water.seed, Stream.DROPS]).poisson(water.rain_rate * water.scale**2 * water.period)
-    )
+    random = np.random.default_rng([water.seed, Stream.DROPS])
+    return random.poisson(water.rain_rate * water.scale**2 * water.period)
 
 
 # River
