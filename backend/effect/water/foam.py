@@ -22,7 +22,7 @@ RESOLVED = 6  # cells to a mesh of the lace: below that a grid shows how much fo
 
 
 def whitecaps(wind: float) -> float:
-    """Share of the sea that is white, 0 to 1. Monahan and O'Muircheartaigh 1980, equation 5: 3.84e-6 U^3.41."""
+    """Share of the sea that is white, 0 to 1. Monahan and O'Muircheartaigh 1980: 3.84e-6 U^3.41."""
     return min(1.0, 3.84e-6 * math.pow(wind, 3.41))
 
 

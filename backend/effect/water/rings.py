@@ -14,7 +14,7 @@ from .memory import Memory
 from .modes import Stream
 
 VISCOSITY = 1.0e-6  # m2/s, water at 20 degrees C
-HOLLOW = 2.0  # radius of the hollow over the drop's diameter: Pumphrey and Elmore 1990, at terminal speed
+HOLLOW = 2.0  # radius of the hollow over the diameter of the drop, which falls at its terminal speed
 FILLED = 0.7  # of the hollow becomes waves; the rest is splash and bubbles
 SPLASHED = 0.1  # seconds until hollow and splash, which are no waves, have become a ring
 MOST = 200_000  # drops in a loop

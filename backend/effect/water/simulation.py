@@ -71,28 +71,32 @@ class Simulation:
         """Frames with their numbers, from 0 on, all or those ``wanted``: the loop's first follows its last."""
         due = {frame * self._between: frame for frame in (range(self.frames) if wanted is None else wanted)}
         rings = self._rings.spectra() if self._rings else None
-        foam = self._foam.closed(self._heights(step) for step in range(self._steps)) if self._foam else None
+        state = self._foam.closed(self._heights(step) for step in range(self._steps)) if self._foam else None
         for step in range(max(due, default=-1) + 1):
             ring = next(rings) if rings else 0.0
-            if self._foam is not None and foam is not None:
-                foam = self._foam.follow(foam, self._heights(step))
+            if step not in due and self._foam is None:
+                continue
+            heights = self._heights(step)
+            if self._foam is not None and state is not None:
+                state = self._foam.follow(state, heights)
             if step in due:
-                yield due[step], self._surface(step, self._heights(step) + ring, foam)
+                yield due[step], self._surface(step, heights + ring, state)
 
     def _heights(self, step: int) -> Tensor:
         """The half spectrum of heights at a step of the loop, without rings."""
         first, *others = (modes.spectrum(step, self._steps) for modes in self._waves)
         return sum(others, first)
 
-    def _surface(self, step: int, spectrum: Tensor, foam: Tensor | None) -> Surface:
+    def _surface(self, step: int, spectrum: Tensor, state: Tensor | None) -> Surface:
         shape = self._geometry.shape(spectrum)
         sun = math.radians(self.controls.sun_elevation), angle(self.controls.sun_azimuth)
         light = caustics(shape, self.grid, min(self.controls.light_depth, self.controls.depth), *sun)
-        white = torch.zeros_like(shape.height) if foam is None else self._white(step, foam)[None]
+        white = torch.zeros_like(shape.height) if state is None else self._white(step, state)[None]
         return Surface(shape.height, shape.displacement, shape.normal, white, light)
 
-    def _white(self, step: int, foam: Tensor) -> Tensor:
-        thickness = field(foam)
+    def _white(self, step: int, state: Tensor) -> Tensor:
+        """Foam as one sees it, (N, N), of the half spectrum of what was poured."""
+        thickness = field(state)
         if self._meander:
             offset = torch.stack([field(modes.spectrum(step, self._steps)) for modes in self._meander])
             thickness = warped(thickness, offset, self.grid)

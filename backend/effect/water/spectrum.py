@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .dispersion import GRAVITY, frequency, group_velocity
 
+BREEZE = 3.0  # m/s
 CALM = 1e-3  # m/s: a wind that raises nothing, so that none need be divided by
 
 
@@ -37,7 +38,7 @@ def peak_frequency(wind: float, fetch: float) -> float:
 def shoaling(k: Tensor, depth: float) -> Tensor:
     """What finite depth leaves of the energy at a frequency, 0 to 1.
 
-    Bouws et al. 1985 (TMA), equation 4, in closed form: tanh^2(kd) / (1 + 2kd / sinh(2kd)).
+    Bouws et al. 1985 (TMA), in closed form: tanh^2(kd) / (1 + 2kd / sinh(2kd)).
     """
     kd = k * depth
     return torch.tanh(kd) ** 2 / (1 + 2 * kd / torch.sinh((2 * kd).clamp_max(80)))
@@ -56,11 +57,15 @@ def spreading(angle: Tensor, ratio: Tensor) -> Tensor:
 
 
 def wind_sea(kx: Tensor, kz: Tensor, wind: float, direction: float, fetch: float, depth: float) -> Tensor:
-    """Density of the waves that wind raises (TMA, directional); ``direction`` in radians. 0 at the zero vector."""
+    """Density of the waves that wind raises (TMA, directional); ``direction`` in radians. 0 at the zero vector.
+
+    JONSWAP was measured in wind; extended to light airs it would have them raise waves as steep as a storm's, where
+    water stays nearly smooth. So its energy is taken back below ``BREEZE``.
+    """
     k = torch.hypot(kx, kz)
     safe = torch.where(k > 0, k, 1.0)
     omega = frequency(safe, depth)
-    energy = jonswap(omega, wind, fetch) * shoaling(safe, depth)
+    energy = jonswap(omega, wind, fetch) * shoaling(safe, depth) * (1 - math.exp(-((wind / BREEZE) ** 2)))
     share = spreading(torch.atan2(kz, kx) - direction, omega / peak_frequency(wind, fetch))
     return torch.where(k > 0, energy * share * group_velocity(safe, depth) / safe, 0.0)
 

@@ -27,7 +27,7 @@ class Geometry:
     def __init__(self, grid: Grid, choppiness: float, depth: float) -> None:
         """``choppiness``: 1 moves the water to and fro as far as first-order theory has it (coth(k depth) of its rise).
 
-        Tessendorf 2001, "Simulating ocean water", section 4.5, here for water of finite depth.
+        Tessendorf 2001, "Simulating ocean water", choppy waves; here for water of finite depth.
         """
         kx, kz = grid.half_vectors()
         k = torch.hypot(kx, kz)
