@@ -2,8 +2,11 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,7 @@ from backend.effect.water.surface import Geometry
 from backend.errors import Cancelled, UsageError
 from backend.job import Job
 
+ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
 
 
@@ -444,6 +448,13 @@ def test_bad_input_is_refused():
             Simulation(Ocean(), size, 4)
     with pytest.raises(UsageError, match="at least"):
         Simulation(Ocean(), 64, 0)
+
+
+def test_controls_are_light_to_import():
+    """Blender's panel reads them."""
+    code = "import sys, backend.effect.water.controls; print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_controls_tell_what_they_are():
