@@ -17,6 +17,7 @@ from .surface import Geometry
 POURING = 0.3  # seconds for which a crest pours foam onto a spot
 THICK = 2.5  # what it has poured by then: 1 - exp(-2.5) of the spot is white
 SPREAD = 2e-3  # m2/s at which foam wanders apart
+FULL = 0.93  # of the water is white where foam lies thickest: it has holes
 SOFT = 0.35  # least softness of the lace's threads, in the part of the water that lies nearer to one
 RESOLVED = 6  # cells to a mesh of the lace: below that a grid shows how much foam there is, and no lace
 
@@ -65,7 +66,7 @@ def visible(thickness: Tensor, nearness: Tensor | None) -> Tensor:
 
     Without, it is the mean over all places of the lace: so a coarse grid shows what a fine one does, from afar.
     """
-    cover = 1 - torch.exp(-thickness.clamp_min(0))
+    cover = FULL * (1 - torch.exp(-thickness.clamp_min(0)))
     if nearness is None:
         full = torch.where(cover > 1 - SOFT / 2, 1 - 2 * (1 - cover) ** 2 / SOFT, cover)
         return torch.where(cover < SOFT / 2, 2 * cover**2 / SOFT, full)

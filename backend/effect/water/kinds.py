@@ -111,7 +111,7 @@ def foam(controls: Water, grid: Grid, geometry: Geometry, steps: int) -> Foam | 
     match controls:
         case Ocean():
             coverage = controls.foam * whitecaps(controls.wind_speed)
-            smallest = _longest(controls) / 20
+            smallest = min(_longest(controls) / 20, 2.0)
         case River():
             coverage = controls.foam * RAPIDS * controls.turbulence**1.5
             smallest = 2 * math.pi * controls.flow_speed**2 / GRAVITY / 6
@@ -127,7 +127,7 @@ def lace(controls: Water, grid: Grid) -> Lace | None:
     match controls:
         case Ocean():
             still = torch.zeros(grid.size, grid.size, device=grid.device)
-            mesh = max(1.0, _longest(controls) / 14)
+            mesh = min(max(1.0, _longest(controls) / 14), 3.5)
             net = Net(mesh, 1 + controls.wind_speed / 10, angle(controls.wind_direction), still)
         case River():
             net = Net(0.5, 2.5, angle(controls.flow_direction), carried(controls, grid))
