@@ -2,6 +2,8 @@
 
 from typing import TypeVar
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +34,19 @@ def convolution(
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+@torch.no_grad()
+def limit_weights(network: nn.Module) -> None:
+    """Scale down every convolution whose weights have a larger norm than He initialisation gives them.
+
+    A max-norm constraint (Srivastava et al. 2014, section 5.1), for after each update. Without it a network with
+    neither normalisation nor weight decay may grow until its sigmoids are at their ends, where nothing is learned.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            limit = math.sqrt(2 / (1 + SLOPE**2) * layer.out_channels)
+            layer.weight.mul_((limit / layer.weight.norm().clamp_min(1e-12)).clamp_max(1))
 
 
 class ResidualBlock(nn.Module):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..learning import augment, device
-from ..learning.blocks import channels_last
+from ..learning.blocks import channels_last, limit_weights
 from ..learning.discriminators import PatchDiscriminator
 from ..learning.ema import Average
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
@@ -17,6 +17,8 @@ from .generator import CELL, HISTORY, Config, LookGenerator
 
 PATCH = 128
 RATE, JUDGE_RATE = 3e-3, 1e-3  # of Adam, at the start: they fall along a cosine
+ROOM = 0.05  # of the range of the painter's colours, beyond either end: a sigmoid never reaches its own
+SOFTEST = 0.3  # history is carried by cubic interpolation: a network that expects worse sharpens what is sharp
 PAINTED, OTHERS = 2, 1  # patches of each kind in a batch
 
 
@@ -60,27 +62,24 @@ def padded(picture: Tensor) -> Tensor:
 def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
     """What history would look like: (N, 3, S, S) and (N, 1, S, S) to (N, 4, S, S).
 
-    Resampled by a fraction of a pixel and softened, as by one warp or by many, tinted in broad blotches as an old
-    output may be, trusted only in blobs and more or less, and for half of the patches not at all.
+    Resampled by a fraction of a pixel and softened a little, as by one warp or by many, tinted in broad blotches as an
+    old output may be, trusted only in blobs and more or less, and for half of the patches not at all.
     """
     count, _, side, _ = target.shape
     shift = (torch.rand(count, 2, generator=generator) - 0.5) * (2 / side)
     turn = torch.eye(2).expand(count, 2, 2)
     matrix = torch.cat([turn, shift[..., None]], 2)
-    moved = F.grid_sample(
-        torch.cat([target, known], 1),
-        F.affine_grid(matrix, [count, 4, side, side], align_corners=False),
-        padding_mode="border",
-        align_corners=False,
-    )
+    grid = F.affine_grid(matrix, [count, 4, side, side], align_corners=False)
+    picture = F.grid_sample(target, grid, "bicubic", "border", align_corners=False).clamp_(0, 1)
+    there = F.grid_sample(known, grid, "bilinear", "border", align_corners=False)
     coarse = torch.rand(count, 4, side // 16 + 2, side // 16 + 2, generator=generator)
     smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
     level = torch.rand(count, 1, 1, 1, generator=generator)
     seen = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
     trust = 0.3 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator).sqrt()
-    mask = (smooth[:, :1] > level).to(target.dtype) * moved[:, 3:] * seen * trust
-    softness = torch.rand(count, 1, 1, 1, generator=generator)
-    colour = torch.lerp(moved[:, :3], F.avg_pool2d(moved[:, :3], 3, 1, 1), softness)
+    mask = (smooth[:, :1] > level).to(target.dtype) * there * seen * trust
+    softness = SOFTEST * torch.rand(count, 1, 1, 1, generator=generator)
+    colour = torch.lerp(picture, F.avg_pool2d(picture, 3, 1, 1), softness)
     tint = (smooth[:, 1:] - 0.5) * 0.06
     return torch.cat([colour + tint, mask], 1)
 
@@ -179,6 +178,9 @@ class LookModel:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+        for name, part in self.generator.named_children():
+            if name != "tone":  # it begins with the render's own colours, however narrow the painter's range
+                limit_weights(part)
         self.discriminator.requires_grad_(True)
         self.log |= {
             "l1": float(pixels.detach()),
@@ -228,7 +230,8 @@ def colour_range(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     _, _, axes = torch.linalg.svd(torch.cov(pixels.T).double())
     along = pixels @ axes.float().T
     low, high = along.amin(0), along.amax(0)
-    return axes.float(), low, high - low
+    room = ROOM * (high - low)
+    return axes.float(), low - room, high - low + 2 * room
 
 
 def no_history(guides: Tensor) -> Tensor:
