@@ -1,8 +1,7 @@
 """Network blocks. No normalisation over the picture: statistics taken per frame flicker and show tile seams."""
 
-from typing import TypeVar
-
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
