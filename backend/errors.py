@@ -83,6 +83,12 @@ class LookMismatchError(LookError):
     code = "look-mismatch"
 
 
+class EffectError(PaintoverError):
+    """An effect cannot be made or learned: weights that are missing or damaged, no simulations to learn from."""
+
+    code = "effect"
+
+
 class ColourError(PaintoverError):
     """The view transform is unknown here, or cannot be inverted."""
 

@@ -1,0 +1,212 @@
+"""One training step of an effect: a generator drawn out over a few frames, and judges of frames and of their motion."""
+
+import contextlib
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..learning import device
+from ..learning.blocks import channels_last
+from ..learning.discriminators import PatchDiscriminator
+from ..learning.ema import Average
+from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
+from .carry import enlarged_flow
+from .encoding import Encoding
+from .examples import Batch, Clip, Patches
+from .generator import Config, EffectGenerator
+from .plan import Plan
+from .resample import carried_by, enlarged
+from .sequence import Sequence
+
+BETAS = (0.0, 0.99)  # of Adam: no momentum (R3GAN, Huang et al. 2024, appendix)
+BALANCE_EVERY = 50  # steps after which the losses' gradients are compared
+
+
+class EffectModel:
+    """Generator, judges and their optimisers; ``step`` is one update of each.
+
+    ``log``: the last step's losses, and ``balance/...``: how strongly each pulled at the pictures.
+    """
+
+    def __init__(self, plan: Plan, encoding: Encoding, clips: list[Clip], seed: int) -> None:
+        torch.manual_seed(seed)
+        self.plan, self.encoding = plan, encoding
+        self.device = device.chosen()
+        self.random = torch.Generator().manual_seed(seed)
+        self.patches = Patches(clips, encoding, plan.warm + plan.unroll, plan.patch, plan.tries)
+        self.generator = channels_last(EffectGenerator(configured(plan, encoding))).to(self.device)
+        pictures = len(encoding.channels)
+        # Both see the coarse picture too: what is made must be detail of it, not just any detail.
+        self.judges = nn.ModuleDict(
+            {
+                "frames": PatchDiscriminator(2 * pictures, plan.judge_width),
+                "motion": PatchDiscriminator(4 * pictures, plan.judge_width),
+            }
+        )
+        channels_last(self.judges).to(self.device)
+        self.average = Average(self.generator, plan.decay)
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), plan.rate, BETAS)
+        self.judge_optimiser = torch.optim.Adam(self.judges.parameters(), plan.judge_rate, BETAS)
+        self.steps = 0
+        self.log: dict[str, float] = {}
+
+    def step(self, progress: float) -> float:
+        """One update of judges and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
+        self._schedule(progress)
+        batch = self.patches.draw(self.plan.batch, self.random)
+        batch = Batch(*(part.to(self.device) for part in (batch.coarse, batch.truth, batch.flow)))
+        fine = self._drawn(batch)
+        late = slice(self.plan.warm, None)
+        batch = Batch(batch.coarse[:, late], batch.truth[:, late], batch.flow[:, late])
+        shown, real = self.encoding.seen(fine), self.encoding.seen(batch.truth)
+        around = _surroundings(batch, self.encoding)
+        if self.plan.judged:
+            self.log["judge"] = self._judge(self._views(real, around), self._views(shown.detach(), around))
+        loss = self._create(shown, real, around)
+        self.average.update(self.generator)
+        self.steps += 1
+        return loss
+
+    def _schedule(self, progress: float) -> None:
+        """Rates fall along a cosine to a twentieth."""
+        share = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        for optimiser, rate in ((self.optimiser, self.plan.rate), (self.judge_optimiser, self.plan.judge_rate)):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * share
+
+    def _drawn(self, batch: Batch) -> Tensor:
+        """The frames of a batch (N, K, C, H, W), drawn one after the other; gradients flow back through all of them.
+
+        Half of the patches begin without anything before them; the others after ``warm`` frames, which are not learned
+        from.
+        """
+        count, frames = batch.coarse.shape[:2]
+        seeds = [int(seed) for seed in torch.randint(2**31, (count,), generator=self.random)]
+        first = int(torch.randint(64, (1,), generator=self.random))
+        begins = (torch.rand(count, 1, 1, 1, generator=self.random) < 0.5).to(self.device)
+        sequence = Sequence(self.generator, self.encoding, seeds, first=first)
+        drawn = []
+        for frame in range(frames):
+            with torch.set_grad_enabled(frame >= self.plan.warm):
+                coarse, noise, previous = sequence.inputs(batch.coarse[:, frame], batch.flow[:, frame])
+                if frame == self.plan.warm:
+                    previous = previous * ~begins
+                with self._precision():
+                    fine = self.generator(coarse, noise, previous).float()
+                sequence.keep(fine)
+                drawn.append(fine)
+        return torch.stack(drawn[self.plan.warm :], 1)
+
+    def _views(self, pictures: Tensor, around: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """What each judge is shown of pictures (N, K, C, H, W)."""
+        base, flow = around
+        views = {}
+        if self.plan.adversarial or self.plan.features:
+            views["frames"] = torch.cat((pictures, base), 2).flatten(0, 1)
+        if self.plan.motion:
+            middle = flow[:, 1:-1].flatten(0, 1)
+            before = carried_by(pictures[:, :-2].flatten(0, 1), middle)
+            after = carried_by(pictures[:, 2:].flatten(0, 1), -middle)
+            now = torch.cat((pictures, base), 2)[:, 1:-1].flatten(0, 1)
+            views["motion"] = torch.cat((before, after, now), 1)
+        return views
+
+    def _judge(self, real: dict[str, Tensor], fake: dict[str, Tensor]) -> float:
+        lazy = self.plan.penalty > 0 and self.steps % self.plan.lazy == 0
+        loss = torch.zeros((), device=self.device)
+        for name in real:
+            pair = torch.cat((real[name], fake[name])).detach().requires_grad_(lazy)
+            # A gradient of a gradient is taken in full precision.
+            with contextlib.nullcontext() if lazy else self._precision():
+                scores, _ = self.judges[name](pair)
+            winner, loser = scores.float().chunk(2)
+            loss = loss + relativistic(winner, loser)
+            self.log[f"lead/{name}"] = float((winner - loser).detach().mean())
+            if lazy:
+                # Scores of overlapping patches are summed; by their number the penalty is that of one patch.
+                penalty = gradient_penalty(scores, pair) / scores[0].numel()
+                loss = loss + self.plan.penalty * self.plan.lazy * penalty
+                self.log[f"penalty/{name}"] = float(penalty.detach())
+        self.judge_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.judge_optimiser.step()
+        return float(loss.detach())
+
+    def _create(self, shown: Tensor, real: Tensor, around: tuple[Tensor, Tensor]) -> float:
+        self.judges.requires_grad_(False)
+        everywhere = torch.ones_like(shown.flatten(0, 1)[:, :1])
+        losses = {"l1": self.plan.l1 * masked_l1(shown.flatten(0, 1), real.flatten(0, 1), everywhere)}
+        views, truths = self._views(shown, around), self._views(real, around)
+        weights = {"frames": self.plan.adversarial, "motion": self.plan.motion}
+        for name in views if self.plan.judged else ():
+            with self._precision():
+                scores, inner = self.judges[name](views[name])
+                with torch.no_grad():
+                    wanted, truth = self.judges[name](truths[name])
+            losses[name] = weights[name] * relativistic(scores.float(), wanted.float())
+            if self.plan.features:
+                known = torch.ones_like(views[name][:, :1])
+                matching = feature_matching([x.float() for x in inner], [x.float() for x in truth], known)
+                losses["features"] = losses.get("features", 0) + self.plan.features * matching / len(views)
+        if self.steps % BALANCE_EVERY == 0:
+            for name, part in losses.items():
+                (pull,) = torch.autograd.grad(part, shown, retain_graph=True)
+                self.log[f"balance/{name}"] = float(pull.norm())
+        loss = torch.stack(list(losses.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.judges.requires_grad_(True)
+        self.log |= {name: float(part.detach()) for name, part in losses.items()}
+        return float(loss.detach())
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        if self.plan.precision == "bf16" and self.device.type == "cuda":
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that an exact resume needs."""
+        return {
+            "generator": self.generator.state_dict(),
+            "judges": self.judges.state_dict(),
+            "average": self.average.network.state_dict(),
+            "updates": self.average.updates,
+            "optimiser": self.optimiser.state_dict(),
+            "judge_optimiser": self.judge_optimiser.state_dict(),
+            "random": self.random.get_state(),
+            "steps": self.steps,
+            "encoding": self.encoding.as_json(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on exactly where ``state`` was taken. ``ValueError`` if that was with an other encoding."""
+        if state["encoding"] != self.encoding.as_json():
+            raise ValueError("it learned from other simulations")
+        self.generator.load_state_dict(state["generator"])
+        self.judges.load_state_dict(state["judges"])
+        self.average.network.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+        self.random.set_state(state["random"])
+        self.steps = state["steps"]
+
+
+def configured(plan: Plan, encoding: Encoding) -> Config:
+    """The generator's shape for such pictures."""
+    signed = tuple(number for number, channel in enumerate(encoding.channels) if channel.signed)
+    channels = len(encoding.channels)
+    return Config(channels, signed, plan.factor, plan.noise, plan.context, plan.blocks, plan.widths)
+
+
+def _surroundings(batch: Batch, encoding: Encoding) -> tuple[Tensor, Tensor]:
+    """Of each frame the enlarged coarse picture (N, K, C, H, W), as seen, and the flow (N, K, 2, H, W)."""
+    count = batch.coarse.shape[:2]
+    factor = batch.truth.shape[-1] // batch.coarse.shape[-1]
+    coarse = batch.coarse.flatten(0, 1)
+    base = encoding.seen(enlarged(coarse, factor))
+    flow = enlarged_flow(batch.flow.flatten(0, 1), coarse, encoding, factor)
+    return base.unflatten(0, count), flow.unflatten(0, count)

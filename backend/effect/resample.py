@@ -1,0 +1,36 @@
+"""Pictures at other sizes and other moments. Flows are (N, 2, H, W), right and down, in pixels of the picture."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def enlarged(pictures: Tensor, factor: int) -> Tensor:
+    """(N, C, h, w) to ``factor`` times the size, a power of 2, as quadratic B-splines: smooth and without overshoot.
+
+    Doubling with weights 1/4 and 3/4 again and again is Chaikin's corner cutting (1974), which ends there. A picture
+    enlarged bilinearly at once has a crease along every coarse pixel, which later shows as a grid.
+    """
+    for _ in range(round(math.log2(factor))):
+        pictures = F.interpolate(pictures, scale_factor=2, mode="bilinear", align_corners=False)
+    return pictures
+
+
+def carried_by(pictures: Tensor, flow: Tensor) -> Tensor:
+    """(N, C, H, W) of a moment ago as they lie now: each pixel looks back along ``flow``. Outside there is nothing."""
+    return F.grid_sample(pictures, _sampling(-flow), padding_mode="zeros", align_corners=False)
+
+
+def stayed_inside(flow: Tensor) -> Tensor:
+    """(N, 1, H, W): 1 where the flow comes from within the picture."""
+    return (_sampling(-flow).abs() <= 1).all(3)[:, None].to(flow.dtype)
+
+
+def _sampling(shift: Tensor) -> Tensor:
+    """The (N, H, W, 2) grid that ``grid_sample(align_corners=False)`` takes, for looking ``shift`` aside."""
+    height, width = shift.shape[2:]
+    column = torch.arange(width, device=shift.device, dtype=shift.dtype) + 0.5
+    row = (torch.arange(height, device=shift.device, dtype=shift.dtype) + 0.5)[:, None]
+    return torch.stack(((shift[:, 0] + column) * (2 / width) - 1, (shift[:, 1] + row) * (2 / height) - 1), 3)
