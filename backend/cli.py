@@ -241,4 +241,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--recipe", metavar="NAME", help="a recipe's name, such as fire-cpu, or a .toml file")
     command.add_argument("--seed", type=int, help="same seed, same simulations")
     command.add_argument("--sims", metavar="N", type=int, help="how many, instead of what the recipe says")
+
+    command = add(effect, "train", "effect.train", "learn an effect from simulations")
+    command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
+    command.add_argument("--data", metavar="DIR", required=True, help="folder of simulations, from effect simulate")
+    command.add_argument("--out", metavar="FILE", required=True, help="the .safetensors file to write")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, help="how long to train; what the recipe says otherwise")
+    length.add_argument("--steps", type=int, help="how many steps to train")
+    command.add_argument("--recipe", metavar="NAME", help="cpu or gpu, or a .toml file; what fits otherwise")
+    command.add_argument("--seed", type=int, help="same seed, same weights")
+    command.add_argument("--resume", action="store_true", help="go on where this training was stopped")
+    command.add_argument("--preview", metavar="PNG", help="a sheet of what it makes so far: enlarged, ours, truth")
     return top

@@ -232,6 +232,39 @@ def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
         ) from error
 
 
+def effect_train(params: Params, job: Job) -> dict[str, Any]:
+    """Learn an effect from simulations."""
+    kind, data, out = params.text("kind"), params.path("data"), params.path("out")
+    seconds, steps = params.optional_positive("seconds"), params.optional_integer("steps", minimum=1)
+    recipe, seed = params.optional_text("recipe"), params.optional_integer("seed", minimum=0)
+    resume, preview = params.switch("resume"), params.optional_path("preview")
+    params.finish()
+    if seconds is not None and steps is not None:
+        raise UsageError("effect.train takes seconds or steps, not both.")
+    from .effect.train import train
+
+    _check_room(out.parent)
+    try:
+        return train(
+            kind=kind,
+            data=data,
+            out=out,
+            seconds=seconds,
+            steps=steps,
+            recipe=recipe,
+            seed=seed or 0,
+            resume=resume,
+            preview=preview,
+            job=job,
+        )
+    except Cancelled as error:
+        raise Cancelled(
+            f"Training was cancelled. {out.name} is as it was before."
+            if out.exists()
+            else "Training was cancelled. No weights were written."
+        ) from error
+
+
 VERBS: Mapping[str, Verb] = {
     "info": info,
     "shot.check": shot_check,
@@ -241,4 +274,5 @@ VERBS: Mapping[str, Verb] = {
     "look.paint": look_paint,
     "look.card": look_card,
     "effect.simulate": effect_simulate,
+    "effect.train": effect_train,
 }

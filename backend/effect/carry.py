@@ -20,8 +20,8 @@ AGREE = 0.15  # encoded: how much a coarse picture may differ from the carried o
 def enlarged_flow(flow: Tensor, coarse: Tensor, encoding: Encoding, factor: int) -> Tensor:
     """The flow (N, 2, H, W) of the fine picture from that at coarse pixels, (N, 2, h, w), both in fine pixels.
 
-    Weighted by what the encoded ``coarse`` pictures (N, C, h, w) show: else the gas along its edges would take the speed
-    of half itself and half nothing.
+    Weighted by what the encoded ``coarse`` pictures (N, C, h, w) show: else the gas along its edges would take the
+    speed of half itself and half nothing.
     """
     weight = encoding.shown(coarse) + EMPTY
     parts = enlarged(torch.cat((flow * weight, weight), 1), factor)
@@ -51,9 +51,10 @@ def nothing_before(coarse: Tensor, factor: int) -> Tensor:
 class CarriedNoise:
     """Noise (N, Z, H, W), mean 0 and variance 1, that moves with the flow; channel z is as coarse as 2^z pixels.
 
-    Layers of a texture whose coordinates are carried (Neyret 2003, "Advected textures"): each begins anew after ``life``
-    frames, when it cannot be seen, while the other is at its strongest; where the flow has sheared a layer it gives way
-    sooner. With a ``period`` in frames and a flow that repeats with it, the noise repeats too, from ``life`` frames on.
+    Layers of a texture whose coordinates are carried (Neyret 2003, "Advected textures"): each begins anew after
+    ``life`` frames, when it cannot be seen, while the other is at its strongest; where the flow has sheared a layer it
+    gives way sooner. With a ``period`` in frames and a flow that repeats with it, the noise repeats too, from ``life``
+    frames on.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 What has a size or a time is first told in the effect's own measure, so that a candle and a burning house look alike:
 lengths in heights of the box, times in tau = sqrt(height / g), motion in pixels of the fine picture. Then a map that is
-linear near zero and logarithmic above, as light and density want it. Since nothing is 0, a convolution's zero padding is
-empty air.
+linear near zero and logarithmic above, as light and density want it. Since nothing is 0, a convolution's zero padding
+is empty air.
 """
 
 import math

@@ -99,9 +99,7 @@ def _views(file: Path, card: dict[str, Any], factor: int) -> list[tuple[Tensor, 
         return [(sim.get_tensor(f"coarse{factor}/{view}"), sim.get_tensor(f"truth/{view}")) for view in views]
 
 
-def _clip(
-    coarse: Tensor, truth: Tensor, height: float, factor: int, encoding: Encoding, device: torch.device
-) -> Clip:
+def _clip(coarse: Tensor, truth: Tensor, height: float, factor: int, encoding: Encoding, device: torch.device) -> Clip:
     coarse, truth = coarse.to(device).float(), truth.to(device).float()
     seen = encoding.encode(coarse, height, factor)
     return Clip(
@@ -139,8 +137,7 @@ class Patches:
             clip = self._clips[_below(len(self._clips), random)]
             time, rows, columns = clip.content.shape
             first, row, column = (
-                _below(room + 1, random)
-                for room in (time - self._frames, rows - self._rows, columns - self._columns)
+                _below(room + 1, random) for room in (time - self._frames, rows - self._rows, columns - self._columns)
             )
             full = float(clip.content[first, row : row + self._rows, column : column + self._columns].mean())
             if best is None or full > best[0]:

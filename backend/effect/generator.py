@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..learning.blocks import LEAK, SLOPE, ResidualBlock, convolution
 from .resample import enlarged
 
+SOMETHING = 100.0  # one over the encoded value, all channels together, from which on a coarse pixel counts as full
 LIMIT = 1.5  # no encoded value goes further: the most that was learned from is 1
 
 
@@ -69,8 +70,9 @@ class Doubling(nn.Module):
 class EffectGenerator(nn.Module):
     """``forward(coarse, noise, previous) -> fine``, all encoded (``encoding.Encoding``).
 
-    ``coarse`` (N, C, h, w). ``noise`` (N, Z, H, W): ``carry.CarriedNoise``. ``previous`` (N, C + 1, H, W): the detail
-    of the last output and how far to trust it, ``carry.carried``, or zeros for a first frame. ``fine`` (N, C, H, W), where H = factor h and W = factor w.
+    ``coarse`` (N, C, h, w). ``noise`` (N, Z, H, W): ``carry.CarriedNoise``. ``previous`` (N, C + 1, H, W): the detail of
+    the last output and how far to trust it, ``carry.carried``, or zeros for a first frame. ``fine`` (N, C, H, W), where
+    H = factor h and W = factor w.
     """
 
     def __init__(self, config: Config) -> None:
@@ -105,7 +107,7 @@ class EffectGenerator(nn.Module):
         """
         cells = 1 + 2 * self.config.blocks + 1 + 1
         finer = sum(3 / 2**floor for floor in range(1, len(self.config.widths)))
-        return self.config.factor * math.ceil(cells + finer + 2 / self.config.factor)
+        return int(self.config.factor * math.ceil(cells + finer + 2 / self.config.factor))
 
     def forward(self, coarse: Tensor, noise: Tensor, previous: Tensor) -> Tensor:
         base = enlarged(coarse, self.config.factor)
@@ -117,7 +119,9 @@ class EffectGenerator(nn.Module):
         for floor in self.floors:
             x = floor(x)
         x = self.leave(F.leaky_relu(x + self.enter(pixel), SLOPE))
-        return self._bounded(base + torch.sigmoid(x[:, -1:]) * detail + x[:, :-1])
+        # Nothing comes of nothing: a coarse pixel is empty only if all fine ones in it are.
+        there = enlarged(-torch.expm1(-SOMETHING * coarse.abs().sum(1, keepdim=True)), self.config.factor)
+        return self._bounded(base + there * (torch.sigmoid(x[:, -1:]) * detail + x[:, :-1]))
 
     def _bounded(self, fine: Tensor) -> Tensor:
         """Within what can be decoded; the gradient leaks, so that what was driven into a bound can come back."""
@@ -143,4 +147,3 @@ def multiplications(config: Config) -> dict[str, float]:
 
 def parameter_count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
-

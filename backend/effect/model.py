@@ -49,11 +49,12 @@ class EffectModel:
         self.average = Average(self.generator, plan.decay)
         self.optimiser = torch.optim.Adam(self.generator.parameters(), plan.rate, BETAS)
         self.judge_optimiser = torch.optim.Adam(self.judges.parameters(), plan.judge_rate, BETAS)
-        self.steps = 0
+        self.steps, self.progress = 0, 0.0
         self.log: dict[str, float] = {}
 
     def step(self, progress: float) -> float:
         """One update of judges and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
+        self.progress = progress
         self._schedule(progress)
         batch = self.patches.draw(self.plan.batch, self.random)
         batch = Batch(*(part.to(self.device) for part in (batch.coarse, batch.truth, batch.flow)))
@@ -178,6 +179,7 @@ class EffectModel:
             "judge_optimiser": self.judge_optimiser.state_dict(),
             "random": self.random.get_state(),
             "steps": self.steps,
+            "progress": self.progress,
             "encoding": self.encoding.as_json(),
         }
 
@@ -192,7 +194,7 @@ class EffectModel:
         self.optimiser.load_state_dict(state["optimiser"])
         self.judge_optimiser.load_state_dict(state["judge_optimiser"])
         self.random.set_state(state["random"])
-        self.steps = state["steps"]
+        self.steps, self.progress = state["steps"], state["progress"]
 
 
 def configured(plan: Plan, encoding: Encoding) -> Config:

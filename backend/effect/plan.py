@@ -16,7 +16,7 @@ class Plan:
     ``seconds``: the time it is made for. ``factor``, ``noise``, ``context``, ``blocks``, ``widths``: the generator's
     shape, see ``generator.Config``; ``judge_width``: the discriminators'. ``batch`` patches of ``patch`` coarse pixels,
     the fullest of so many ``tries``; ``unroll`` frames in a row are learned from, after ``warm`` that only lead there.
-    ``hold``: every so manieth sim is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``features``,
+    ``hold``: one of so many sims is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``features``,
     ``adversarial``, ``motion``: how much each loss counts; ``penalty``: of the discriminators' gradients, every
     ``lazy`` steps. ``decay``: of the average. ``precision``: bf16 counts on a graphics card only.
     """
@@ -73,7 +73,9 @@ class Plan:
                 f"There is no training recipe {source}.", "There are cpu and gpu; or name a .toml file."
             ) from error
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-            raise UsageError(f"The training recipe {source} is wrong: {error}.", "Compare it with train-cpu.") from error
+            raise UsageError(
+                f"The training recipe {source} is wrong: {error}.", "Compare it with train-cpu."
+            ) from error
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,8 +11,8 @@ from .generator import EffectGenerator
 class Sequence:
     """One picture or several that go on side by side, frame by frame.
 
-    ``step`` draws the next frame. In tiles: ``fine = generator(*sequence.inputs(...))``, where tiles of the three inputs
-    overlap by ``generator.margin``, then ``sequence.keep(fine)``.
+    ``step`` draws the next frame. In tiles: ``fine = generator(*sequence.inputs(...))``, where tiles of the three
+    inputs overlap by ``generator.margin``, then ``sequence.keep(fine)``.
     """
 
     def __init__(
