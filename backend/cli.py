@@ -23,6 +23,7 @@ from .serve import serve
 from .service import VERBS, call
 
 DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
+EFFECTS = "fire, smoke, explosion, ocean, river, pool or rain"
 LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal
 
 
@@ -162,6 +163,49 @@ class _Pairs(argparse.Action):
         setattr(namespace, self.dest, {**pairs, name: path})
 
 
+class _Control(argparse.Action):
+    """``--set wind=3 --key fuel=1:0.5 --key fuel=24:2`` as {"wind": 3.0, "fuel": [[1, 0.5], [24, 2.0]]}."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        name, equals, text = str(values).partition("=")
+        frame, colon, value = text.rpartition(":")
+        found = dict(getattr(namespace, self.dest) or {})
+        keys = found.get(name, [])
+        try:
+            if not (name and equals) or (option_string == "--key") != bool(colon):
+                raise ValueError
+            numbers = [_number(item) for item in value.split(",")]
+            number = numbers if len(numbers) > 1 else numbers[0]
+            key = [[_number(frame), number]] if colon else []
+        except ValueError:
+            parser.error(f"{option_string} wants {self.metavar}, not {values}")
+        if name in found and not (key and isinstance(keys, list) and isinstance(keys[0], list)):
+            parser.error(f"{name} is named twice: give it one value, or keys")
+        setattr(namespace, self.dest, found | {name: [*keys, *key] if key else number})
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _size(text: str) -> list[int]:
+    width, cross, height = text.lower().partition("x")
+    try:
+        return [int(width), int(height if cross else width)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no size: write 512, or 640x360") from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
+
+
 def _frame_range(text: str) -> list[int]:
     match = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", text)
     if match is None:
@@ -233,7 +277,38 @@ def _parser() -> argparse.ArgumentParser:
     command = add(look, "card", "look.card", "what a look file says of itself")
     command.add_argument("look", metavar="LOOK")
 
-    effect = verbs.add_parser("effect", help="fire, smoke and explosions").add_subparsers(required=True, metavar="VERB")
+    effect = verbs.add_parser("effect", help="fire, smoke, explosions and water").add_subparsers(required=True, metavar="VERB")
+
+    command = add(effect, "controls", "effect.controls", "what can be turned on an effect")
+    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+
+    command = add(effect, "render", "effect.render", "render an effect as frames with layers")
+    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+    command.add_argument("--out", metavar="DIR", required=True, help="folder for the frames")
+    command.add_argument("--frames", metavar="N", type=int, help="how many")
+    command.add_argument("--loop", action="store_true", help="after the last frame comes the first again")
+    command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
+    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
+    command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
+    command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
+    command.add_argument("--weights", metavar="FILE", help="of your own training, instead of Paintover's")
+    _turned(command)
+
+    command = add(effect, "preview", "effect.preview", "a first look at one frame, as a small PNG")
+    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+    command.add_argument("--out", metavar="PNG", required=True)
+    command.add_argument("--frame", metavar="FRAME", type=int, help="which frame, the first without")
+    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
+    command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
+    _turned(command)
+
+    command = add(effect, "flipbook", "effect.flipbook", "an atlas of rendered frames, for game engines")
+    command.add_argument("frames", metavar="DIR", help="folder of rendered frames")
+    command.add_argument("--rows", type=int, required=True)
+    command.add_argument("--columns", type=int, required=True)
+    command.add_argument("--out", metavar="FILE", required=True, help="a .png or .exr; both are written, and a .json")
+    command.add_argument("--cell", metavar="PIXELS", type=int, help="width of a frame in the atlas, its own without")
+    command.add_argument("--movie", metavar="FILE", help="also a preview that moves: .webp, .gif or .png")
 
     command = add(effect, "simulate", "effect.simulate", "make a training set of simulations")
     command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
@@ -254,3 +329,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on where this training was stopped")
     command.add_argument("--preview", metavar="PNG", help="a sheet of what it makes so far: enlarged, ours, truth")
     return top
+
+
+def _turned(command: argparse.ArgumentParser) -> None:
+    """The options by which an artist turns controls."""
+    command.add_argument("--size", metavar="S|WxH", type=_size, help="pixels of a side, or of both")
+    command.add_argument("--seed", metavar="K", type=int, help="another number, another one of its kind")
+    command.add_argument(
+        "--set", metavar="NAME=VALUE", dest="controls", action=_Control, help="a control; colours as R,G,B; may be repeated"
+    )
+    command.add_argument(
+        "--key", metavar="NAME=FRAME:VALUE", dest="controls", action=_Control, help="a key of a control; may be repeated"
+    )

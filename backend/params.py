@@ -94,6 +94,10 @@ class Params:
             raise self._wrong(name, "a first and a last frame, in this order")
         return frames[0], frames[1]
 
+    def anything(self, name: str) -> Any:
+        """What was given, for a verb that knows more about it than its type; None if not given."""
+        return self._values[name] if self.has(name) else None
+
     def finish(self) -> None:
         unknown = sorted(set(self._values) - self._known)
         if unknown:

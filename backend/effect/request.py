@@ -1,6 +1,7 @@
 """What an artist asked for, from JSON: keyframed controls, emitters, picture sizes. Refused here, in clear words."""
 
 import bisect
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,14 @@ class Source:
 
     def at(self, frame: float) -> Emitter:
         return self.emitters[min(max(int(frame), 0), len(self.emitters) - 1)]
+
+    def digest(self) -> str:
+        """Of the silhouettes."""
+        found = hashlib.sha256()
+        for emitter in self.emitters:
+            if emitter.picture is not None:
+                found.update(emitter.picture.numpy().tobytes())
+        return found.hexdigest()
 
 
 _NUMBERS = ("radius", "thickness", "angle", "edge")

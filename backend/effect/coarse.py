@@ -1,0 +1,64 @@
+"""The coarse half of an effect: what is simulated for a picture of some size, and how it looks and is lit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..job import Job
+from . import lighting
+from .detail import resized
+from .lighting import Lit
+from .physics import number
+from .projection import Volume, project
+from .simulation import Cells, Effect, Simulation
+
+CELLS = 48 * 1024  # of the box: a step takes about 40 ms on one processor core
+SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
+ENLARGE = 2  # what goes before the first frame is simulated in cells so many times as large
+
+
+def cells(width: int, height: int, most: int = CELLS) -> Cells:
+    """Z, Y, X of a box that a picture of ``width`` x ``height`` pixels shows: even numbers, about ``most`` in all."""
+    across = width / height
+    deep = min(across, SHALLOW)
+    rows = (most / (across * deep)) ** (1 / 3)
+    z, y, x = (max(8, 2 * round(size / 2)) for size in (rows * deep, rows, rows * across))
+    return z, y, x
+
+
+@dataclass(frozen=True)
+class View:
+    """One coarse frame: ``picture`` (1, 8, h, w) of ``projection.CHANNELS``, and the light in it."""
+
+    picture: Tensor
+    lit: Lit
+
+    def resized(self, size: tuple[int, int]) -> "View":
+        """The same at another size (h, w)."""
+        both = torch.cat((self.lit.weighted, self.lit.weight), 1)
+        if tuple(both.shape[2:]) != size:
+            both = F.interpolate(both, size, mode="bilinear", align_corners=False)
+        return View(resized(self.picture, size), Lit(both[:, :-1], both[:, -1:]))
+
+
+@dataclass(frozen=True)
+class Take:
+    """What is simulated: ``effect`` for so many ``frames``, counted from 0; of a ``loop``, after which comes the first."""
+
+    effect: Effect
+    frames: int
+    fps: float
+    loop: bool = False
+
+    def views(self, box: Cells, job: Job) -> Iterator[tuple[int, View]]:
+        """Every frame with its number; those of a loop begin in its middle."""
+        simulation = Simulation([self.effect], box, self.fps, self.frames if self.loop else None, check=job.check)
+        volumes = simulation.loop() if self.loop else simulation.volumes(self.frames, ENLARGE)
+        first = self.frames // 2 if self.loop else 0
+        for count, volume in enumerate(volumes, first):
+            frame = count % self.frames
+            hottest = number(self.effect.values(frame)["temperature"])
+            yield frame, View(project(volume), lighting.light(volume, hottest))

@@ -1,0 +1,113 @@
+"""Fine detail for coarse pictures, frame after frame, by the shipped generator: of any size, in tiles without a seam."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..learning import device
+from .encoding import Encoding
+from .generator import EffectGenerator
+from .model_file import EffectFile
+from .projection import CHANNELS
+from .sequence import Sequence
+
+LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
+TILE = 1024
+_MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
+_FAINT = 1e-4  # of light and density: with less, a pixel's averages hardly count beside its neighbours'
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained generator of ``kind``, ready to run, and how its pictures are told. ``sha256``: of the weights."""
+
+    kind: str
+    generator: EffectGenerator
+    encoding: Encoding
+    sha256: str
+
+    @classmethod
+    def of(cls, file: EffectFile) -> "Model":
+        """On the device that networks run on."""
+        return cls(file.kind, file.generator().to(device.chosen()), file.encoding(), str(file.card["sha256"]))
+
+
+class Detail:
+    """Draws the fine pictures of one effect. ``period``, ``first``: see ``sequence.Sequence``.
+
+    ``tile``: pixels of a tile's side; chosen if None. ``last``: what ``draw`` made last, encoded.
+    """
+
+    def __init__(
+        self, model: Model, seed: int, period: int | None = None, first: int = 0, tile: int | None = None
+    ) -> None:
+        self.factor = model.generator.config.factor
+        self._model, self._tile = model, tile
+        self._sequence = Sequence(model.generator, model.encoding, [seed], period, first)
+        self.last: Tensor | None = None
+
+    @torch.inference_mode()
+    def draw(self, coarse: Tensor, height: float) -> Tensor:
+        """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w), H = factor h; ``height`` of the box in m."""
+        fine = self._in_tiles(*self._inputs(coarse, height))
+        self._keep(fine)
+        return self._model.encoding.decode(fine, height)
+
+    @torch.inference_mode()
+    def skip(self, coarse: Tensor, height: float, made: Tensor | None = None) -> None:
+        """Go past a frame that was drawn before; of the last one before the next ``draw``, ``made`` is its ``last``."""
+        self._inputs(coarse, height)
+        if made is not None:
+            self._keep(made.to(self._model.generator.lowest.device))
+
+    def _keep(self, fine: Tensor) -> None:
+        self._sequence.keep(fine)
+        self.last = fine
+
+    def _inputs(self, coarse: Tensor, height: float) -> tuple[Tensor, Tensor, Tensor]:
+        encoding = self._model.encoding
+        coarse = coarse.to(self._model.generator.lowest.device, torch.float32)
+        return self._sequence.inputs(
+            encoding.encode(coarse, height, self.factor), encoding.motion(coarse, self.factor)
+        )
+
+    def _in_tiles(self, coarse: Tensor, noise: Tensor, previous: Tensor) -> Tensor:
+        generator, factor = self._model.generator, self.factor
+        height, width = noise.shape[2:]
+        tile = self._tile or (TILE if height * width > LARGEST else max(height, width))
+        tile = max(tile // factor, 1) * factor
+        if tile >= max(height, width):
+            return generator(coarse, noise, previous)  # type: ignore[no-any-return]
+        fine = torch.empty_like(previous[:, :-1])
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                above, before = max(top - generator.margin, 0), max(left - generator.margin, 0)
+                below, after = top + tile + generator.margin, left + tile + generator.margin
+                rows, columns = slice(above, below), slice(before, after)
+                cells = slice(above // factor, below // factor), slice(before // factor, after // factor)
+                drawn = generator(coarse[:, :, *cells], noise[:, :, rows, columns], previous[:, :, rows, columns])
+                fine[:, :, top : top + tile, left : left + tile] = drawn[
+                    :, :, top - above : top - above + tile, left - before : left - before + tile
+                ]
+        return fine
+
+
+def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture (N, 8, h, w) of the same volume at another ``size`` (h, w): motion in its own pixels.
+
+    Averages are weighted by what shows, so that the edge of gas does not take the values of empty air.
+    """
+    if tuple(picture.shape[2:]) == size:
+        return picture
+    amounts = [channel for channel in range(len(CHANNELS)) if channel not in _MEANS]
+    weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
+    weighted = torch.cat((picture[:, _MEANS] * weight, weight), 1)
+    means = F.interpolate(weighted, size, mode="bilinear", align_corners=False)
+    result = picture.new_empty(*picture.shape[:2], *size)
+    result[:, amounts] = F.interpolate(picture[:, amounts], size, mode="bicubic", align_corners=False).clamp(min=0)
+    result[:, _MEANS] = means[:, :-1] / means[:, -1:]
+    result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]
+    result[:, CHANNELS.index("velocity_y")] *= size[0] / picture.shape[2]
+    return result

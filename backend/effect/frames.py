@@ -1,0 +1,14 @@
+"""What every kind of effect has in common when it is asked for: its pace, its seed."""
+
+from ..errors import UsageError
+
+FPS = 24.0
+
+
+def with_seed(controls: object, seed: int | None) -> object:
+    """``controls`` with ``seed``, which is one of them and may also be named beside them. ``UsageError`` if it is both."""
+    if seed is None or (controls is not None and not isinstance(controls, dict)):
+        return controls
+    if controls and "seed" in controls:
+        raise UsageError("There are two seeds: one beside the controls and one among them.", "Name one of them.")
+    return {**(controls or {}), "seed": seed}

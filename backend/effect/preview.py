@@ -1,0 +1,117 @@
+"""``effect.preview``: a first look at one frame, from the simulation alone, for a thumbnail that follows sliders."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import images as pictures
+from ..colour import View as Display
+from ..errors import UsageError
+from ..images import ByteImage
+from ..job import Job
+from . import controls as tables
+from .coarse import Take, cells
+from .frames import FPS, with_seed
+from .panel import WATER
+from .physics import number
+from .request import LONGEST, animated, check_reach, size, source
+from .resample import enlarged
+from .shade import Shading, shade
+from .simulation import Effect
+from .water import render as tiles
+from .water.shade import shade as shade_water
+from .water.simulation import Simulation as Water
+
+CELLS = 10 * 1024
+STEPS = 20  # frames that are simulated up to the one that is shown, however long that takes in the effect's time
+SIZE = (192, 192)
+WATER_CELLS = 128
+BACKDROP = 0.03  # scene-linear grey behind the effect
+FIRST_LOOK: Mapping[str, int] = {"explosion": 12}  # frames after the first, where nothing else is asked for
+
+
+def preview(
+    *,
+    kind: str,
+    out: Path,
+    job: Job,
+    frame: int | None = None,
+    start: int | None = None,
+    picture: object = None,
+    seed: int | None = None,
+    controls: object = None,
+    emitter: object = None,
+) -> dict[str, Any]:
+    """Write ``out``, an opaque PNG of ``frame``: as soft as the simulation is coarse. ``start``: the first frame."""
+    started = time.process_time()
+    first = 1 if start is None else start
+    if frame is None:
+        frame = first + FIRST_LOOK.get(kind, 0)
+    if not 0 <= frame - first <= LONGEST:
+        raise UsageError(f"Frame {frame} cannot be shown: the effect begins at frame {first}.", "Choose a later frame.")
+    if kind in WATER:
+        if emitter is not None:
+            raise UsageError("Water takes no emitter.", parameter="emitter")
+        linear = _water(kind, frame - first, picture, with_seed(controls, seed))
+    else:
+        linear = _volume(kind, frame, first, picture, with_seed(controls, seed), emitter, job)
+    pictures.write_png(out, _displayed(linear))
+    return {"preview": str(out), "frame": frame, "seconds": time.process_time() - started}
+
+
+def _volume(
+    kind: str, frame: int, first: int, picture: object, controls: object, emitter: object, job: Job
+) -> Tensor:
+    """Scene-linear RGB (3, H, W) over the backdrop."""
+    width, height = SIZE if picture is None else size(picture)
+    keyed = animated(kind, controls)
+    values = keyed.values(frame)
+    box = cells(width, height, CELLS)
+    come = source(kind, emitter)
+    check_reach(come, box)
+    after = (frame - first) / FPS
+    count, fps = _pace(number(keyed.values(first)["age"]) / number(values["time_scale"]), after)
+
+    def moment(step: float) -> float:
+        """The frame, counted from the first, that a step of this quicker run stands for."""
+        return step / fps * FPS
+
+    effect = Effect(kind, lambda step: keyed.values(first + moment(step)), lambda step: come.at(moment(step)))
+    *_, (_, last) = Take(effect, count, fps).views(box, job)
+    factor = 1
+    while box[1] * factor < height:
+        factor *= 2
+    fine = enlarged(last.picture, factor)
+    rgba = shade(fine, last.lit, Shading.of(kind, values), factor, number(values["size"]))
+    rgba = F.interpolate(rgba, (height, width), mode="bilinear", align_corners=False, antialias=True)[0]
+    return rgba[:3] + BACKDROP * (1 - rgba[3:])
+
+
+def _pace(before: float, after: float) -> tuple[int, float]:
+    """How many frames at how many a second lead through ``before`` and ``after`` the first frame, in seconds."""
+    fps = min(FPS, STEPS / max(before + after, 1e-9))
+    steps = math.ceil(after * fps)
+    return steps + 1, steps / after if steps else fps
+
+
+def _water(kind: str, frame: int, picture: object, controls: object) -> Tensor:
+    width, height = SIZE if picture is None else size(picture)
+    water = tiles.asked(kind, controls)
+    frames = max(1, round(water.loop_seconds * FPS))
+    simulation = Water(water, WATER_CELLS, frames)
+    ((_, surface),) = simulation.surfaces([frame % frames])
+    rgb = shade_water(surface, water, simulation.grid)
+    side = max(width, height)
+    whole = F.interpolate(rgb[None], (side, side), mode="bilinear", align_corners=False, antialias=True)[0]
+    return whole[:, :height, :width]
+
+
+def _displayed(linear: Tensor) -> ByteImage:
+    shown = Display.standard().to_display(np.ascontiguousarray(linear.permute(1, 2, 0).numpy()))
+    return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,304 @@
+"""``effect.render``: fire, smoke and explosions as frames, from a coarse simulation and a generator's detail."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from .. import images as pictures
+from ..errors import EffectError, UsageError
+from ..images import HALF_MAX, FloatImage, written_beside
+from ..job import Job
+from .carry import LIFE
+from .coarse import Take, View, cells
+from .controls import Value
+from .detail import Detail, Model
+from .frames import FPS, with_seed
+from .model_file import EffectFile
+from .physics import number
+from .projection import CHANNELS
+from .request import LONGEST, animated, check_reach, size, source
+from .shade import Shading, shade
+from .simulation import Effect
+
+FORMAT = 1
+SIZE = (512, 512)
+FRAMES = 64
+LEAST_LOOP = 8  # frames
+LEAD = int(LIFE)  # frames that a loop is drawn before its first: by then what is carried has settled
+KEEP_EVERY = 20.0  # seconds after which a run that is killed goes on where it was
+COARSE_SHARE = 0.3  # of a run's time that goes into the coarse simulation
+
+
+@dataclass(frozen=True)
+class Bake:
+    """One effect to be rendered into a folder. ``size``: width and height in pixels. ``start``: the first frame's
+    number; frames are counted from 0.
+    """
+
+    take: Take
+    start: int
+    size: tuple[int, int]
+    out: Path
+    model: Model
+    recipe: str
+    tile: int | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.take.effect.kind
+
+    @property
+    def factor(self) -> int:
+        return self.model.generator.config.factor
+
+    @property
+    def small(self) -> tuple[int, int]:
+        """Height and width of the coarse pictures: enlarged they cover the frame."""
+        width, height = self.size
+        return -(-height // self.factor), -(-width // self.factor)
+
+    def values(self, frame: int) -> dict[str, Value]:
+        """The controls at a frame; before a loop's first comes its last."""
+        return self.take.effect.values(frame % self.take.frames if self.take.loop else frame)
+
+    def path(self, frame: int) -> Path:
+        """Of a frame counted from 0."""
+        return self.out / f"{self.kind}_{self.start + frame:04}.exr"
+
+    def is_current(self, frame: int) -> bool:
+        """Whether the frame is there, whole, and made by the same request and weights."""
+        path = self.path(frame)
+        return pictures.recipe(path) == self.recipe and pictures.is_whole(path)
+
+
+def render(
+    *,
+    kind: str,
+    out: Path,
+    job: Job,
+    frames: int | None = None,
+    picture: object = None,
+    seed: int | None = None,
+    loop: bool = False,
+    controls: object = None,
+    emitter: object = None,
+    start: int = 1,
+    fps: float | None = None,
+    tile: int | None = None,
+    weights: Path | None = None,
+) -> dict[str, Any]:
+    """Render ``kind`` as ``out``/KIND_####.exr: half-float, premultiplied, scene-linear RGBA, with further layers.
+
+    ``depth``: m from the front of the box. ``vector``: as Blender's Vector pass. ``temperature``: K. ``density``:
+    optical depth. ``picture``: its size, [width, height]. ``controls``: {name: value or [[frame, value], ...]}.
+    ``emitter``: see ``request.source``. ``weights``: a file of one's own training, instead of those that come with
+    Paintover. Frames that are there and whole are kept. Raises ``UsageError`` for what
+    cannot be meant, ``EffectError`` for what cannot be made.
+    """
+    bake = _bake(kind, out, frames, picture, seed, loop, controls, emitter, start, fps, tile, weights)
+    numbers = range(bake.take.frames)
+    todo = [frame for frame in numbers if not bake.is_current(frame)]
+    started = time.monotonic()
+    written = [str(path) for path in _Run(bake, todo, job).paths()] if todo else []
+    return {
+        "folder": str(out),
+        "pattern": str(out / f"{kind}_####.exr"),
+        "written": sorted(written),
+        "skipped": [bake.start + frame for frame in numbers if frame not in todo],
+        "size": list(bake.size),
+        "fps": bake.take.fps,
+        "loop": loop,
+        "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),
+    }
+
+
+def _bake(
+    kind: str,
+    out: Path,
+    frames: int | None,
+    picture: object,
+    seed: int | None,
+    loop: bool,
+    controls: object,
+    emitter: object,
+    start: int,
+    fps: float | None,
+    tile: int | None,
+    weights: Path | None,
+) -> Bake:
+    count = FRAMES if frames is None else frames
+    if not 1 <= count <= LONGEST or (loop and count < LEAST_LOOP):
+        least = f"{LEAST_LOOP} for a loop" if loop else "1"
+        raise UsageError(f"{count} frames cannot be rendered.", f"Choose from {least} to {LONGEST}.")
+    keyed, come = animated(kind, with_seed(controls, seed)), source(kind, emitter)
+    effect = Effect(kind, lambda frame: keyed.values(start + frame), come.at)
+    take = Take(effect, count, fps or FPS, loop)
+    pixels = SIZE if picture is None else size(picture)
+    check_reach(come, cells(*pixels))
+    model = Model.of(EffectFile.open(weights) if weights else EffectFile.shipped(kind))
+    if model.kind != kind:
+        raise EffectError(f"{weights} was trained on {model.kind}, not on {kind}.", "Choose other weights.")
+    told = [FORMAT, keyed.as_json(), emitter, come.digest(), pixels, take.fps, start, loop and count, model.sha256]
+    recipe = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return Bake(take, start, pixels, out, model, recipe, tile)
+
+
+class _Run:
+    """Draws the frames of a bake in their order; those that are not ``todo`` are gone through, not written.
+
+    What a frame takes from the one before is kept in a hidden file when a run ends early, and now and then, so that the
+    next run need not draw again what is there, and makes the same bytes as one that never stopped.
+    """
+
+    def __init__(self, bake: Bake, todo: list[int], job: Job) -> None:
+        self.bake, self.todo, self.job = bake, todo, job
+        self.first = -LEAD if bake.take.loop else 0
+        self._memory = _Memory(bake.out / f".{bake.kind}.carried.safetensors", bake.recipe)
+        period = bake.take.frames if bake.take.loop else None
+        seed = int(number(bake.take.effect.values(0)["seed"]))
+        self._detail = Detail(bake.model, seed, period, self.first, bake.tile)
+
+    def paths(self) -> Iterator[Path]:
+        """Yields the files as they are written."""
+        known, kept = self._memory.read()
+        resume = known if known is not None and self.first <= known < min(self.todo) else self.first - 1
+        frame, drawn = self.first, resume
+        started = saved = time.monotonic()
+        done = 0
+        with ThreadPoolExecutor(1) as writer:
+            writing: Future[Path] | None = None
+            try:
+                for frame, view in self._views():
+                    height = number(self.bake.values(frame)["size"])
+                    view = view.resized(self.bake.small)
+                    if frame <= resume:
+                        self._detail.skip(view.picture, height, kept if frame == resume else None)
+                        self.job.check()
+                        continue
+                    fine = self._detail.draw(view.picture, height)
+                    drawn = frame
+                    if frame in self.todo:
+                        rgba, layers = self._finished(frame, fine, view, height)
+                        if writing:
+                            yield writing.result()
+                        self.job.check()
+                        writing = writer.submit(self._write, frame, rgba, layers)
+                        done += 1
+                        self._tell(frame, done, started)
+                    if time.monotonic() - saved > KEEP_EVERY:
+                        self._keep(drawn)
+                        saved = time.monotonic()
+                    if frame == max(self.todo):
+                        break
+                if writing:
+                    yield writing.result()
+            except BaseException:
+                with suppress(OSError):
+                    self._keep(drawn)
+                raise
+        self._memory.forget()
+
+    def _views(self) -> Iterator[tuple[int, View]]:
+        """Coarse frames in the order in which they are drawn, a loop's last ones first."""
+        take = self.bake.take
+        views = take.views(cells(*self.bake.size), self.job)
+        if not take.loop:
+            yield from views
+            return
+        found: dict[int, View] = {}
+        for frame, view in views:
+            found[frame] = view
+            self.job.progress(COARSE_SHARE * len(found) / take.frames, "Simulating", frame=self.bake.start + frame)
+        for frame in range(self.first, take.frames):
+            yield frame, found[frame % take.frames]
+
+    def _tell(self, frame: int, done: int, started: float) -> None:
+        rate = done / max(time.monotonic() - started, 1e-9)
+        before = COARSE_SHARE if self.bake.take.loop else 0.0
+        self.job.progress(
+            before + (1 - before) * done / len(self.todo),
+            f"Rendered {self.bake.path(frame).name}",
+            path=str(self.bake.path(frame)),
+            frame=self.bake.start + frame,
+            rate=rate,
+            remaining=(len(self.todo) - done) / rate,
+        )
+
+    def _keep(self, frame: int) -> None:
+        if self._detail.last is not None:
+            self._memory.write(frame, self._detail.last)
+
+    def _finished(
+        self, frame: int, fine: Tensor, view: View, height: float
+    ) -> tuple[FloatImage, dict[str, np.ndarray[Any, Any]]]:
+        """RGBA (H, W, 4) and the other layers of a frame of the bake's size, which stands on the lower edge."""
+        width, rows = self.bake.size
+        shading = Shading.of(self.bake.kind, self.bake.values(frame))
+        fine = fine.cpu()
+        shaded = shade(fine, view.lit, shading, self.bake.factor, height)
+        left = (fine.shape[3] - width) // 2
+        part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
+        rgba = shaded[part].permute(1, 2, 0).contiguous().numpy()
+        if not np.isfinite(rgba).all():
+            raise EffectError(
+                f"Frame {self.bake.start + frame} came out with values that are no numbers.",
+                "Bring the controls nearer to their defaults, and report it: this should not happen.",
+            )
+        return rgba, layers_of(fine[part])
+
+    def _write(self, frame: int, rgba: FloatImage, layers: dict[str, np.ndarray[Any, Any]]) -> Path:
+        path = self.bake.path(frame)
+        pictures.write_exr(path, rgba, layers, self.bake.recipe)
+        return path
+
+
+def layers_of(fine: Tensor) -> dict[str, np.ndarray[Any, Any]]:
+    """The layers beside the colour, of a picture (8, H, W), as half floats."""
+    plane = {name: fine[channel].clamp(-HALF_MAX, HALF_MAX) for channel, name in enumerate(CHANNELS)}
+    x, y = plane["velocity_x"], plane["velocity_y"]
+    vector = torch.stack((-x, y, -x, y), 2)  # Blender's: y upward, from where it was and to where it goes
+    found = {"depth": plane["depth"], "vector": vector, "temperature": plane["temperature"]}
+    found["density"] = plane["optical_depth"]
+    return {name: layer.contiguous().numpy().astype(np.float16) for name, layer in found.items()}
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """The hidden file in which a run leaves what its next frame needs. One of another request is as good as none."""
+
+    path: Path
+    recipe: str
+
+    def read(self) -> tuple[int | None, Tensor | None]:
+        """The frame after which to go on, and what was drawn there."""
+        if not self.path.is_file():
+            return None, None
+        try:
+            found = from_bytes(self.path.read_bytes())
+            if bytes(found["recipe"].tolist()).decode() != self.recipe:
+                return None, None
+            return int(found["frame"]), found["fine"]
+        except (SafetensorError, KeyError, ValueError):
+            return None, None
+
+    def write(self, frame: int, fine: Tensor) -> None:
+        recipe = torch.tensor(list(self.recipe.encode()), dtype=torch.uint8)
+        data = to_bytes({"frame": torch.tensor(frame), "fine": fine.cpu().contiguous(), "recipe": recipe})
+        with written_beside(self.path) as part:
+            part.write_bytes(data)
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
