@@ -1,6 +1,7 @@
 """How good a result is, in numbers that need no published weights.
 
-Images are float arrays HxWx3 (or HxWxC) of display values in [0, 1]. Lower is better for everything but ``psnr``.
+Images are float arrays HxWx3 (or HxWxC) of display values in [0, 1]. Lower is better for everything but ``psnr`` and
+``density_coverage``.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu
 
 from . import images, motion
 from .shot import Shot
@@ -26,6 +27,10 @@ SWD_PATCHES = 8192
 SWD_REPEATS = 4
 SWD_PROJECTIONS = 128
 SWD_SMALLEST = 16
+FEATURES = (32, 64, 128)  # channels of the random network
+NEIGHBOURS = 5  # Naeem et al. 2020, section 4
+SAMPLES = 2048
+EMPTY = 1e-5  # variance of a patch in which nothing is to be seen
 
 
 def psnr(image: Image, truth: Image, mask: NDArray[np.bool_] | None = None) -> float:
@@ -119,6 +124,62 @@ def _radial_spectrum(image: Image) -> NDArray[np.float64]:
     profile = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
     # Below 1e-7 is under the rounding of an 8-bit picture: no eye and no metric should tell such spectra apart.
     return np.asarray(10 * np.log10(np.maximum(profile[1:rings], 1e-7)))
+
+
+def density_coverage(images_: Sequence[Image], truths: Sequence[Image], seed: int = 0) -> tuple[float, float]:
+    """Density and coverage of the local textures of two sets of images, with the features of a random network.
+
+    Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", equations 3 and 4; their section
+    5.4 finds that a network which has learned nothing serves for pictures that published ones have never seen. Density:
+    how near ours are to true ones, about 1 for the truth itself (and more where ours crowd where most truths are).
+    Coverage: what share of the true ones has one of ours nearby, at most 1. A sample is a patch of 22 pixels; patches
+    in which nothing is to be seen do not count. Higher is better. (0, 0) where one side holds nothing at all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    layers = [
+        torch.randn(after, before, 4, 4, generator=generator) * (2 / (16 * before)) ** 0.5
+        for before, after in zip((truths[0].shape[2], *FEATURES), FEATURES, strict=False)
+    ]
+    ours, theirs = (_texture_features(side, layers, generator) for side in (images_, truths))
+    if len(ours) <= NEIGHBOURS or len(theirs) <= NEIGHBOURS:
+        return 0.0, 0.0
+    reach = torch.cdist(theirs, theirs).kthvalue(NEIGHBOURS + 1, 1).values  # the first is the patch itself
+    within = torch.cdist(theirs, ours) < reach[:, None]
+    return float(within.float().sum(0).mean()) / NEIGHBOURS, float(within.any(1).float().mean())
+
+
+def _texture_features(
+    pictures: Sequence[Image], layers: list[torch.Tensor], generator: torch.Generator
+) -> torch.Tensor:
+    """Features (N, F) of at most SAMPLES random patches that are not empty."""
+    picture = torch.from_numpy(np.stack(pictures).astype(np.float32)).permute(0, 3, 1, 2)
+    x, mean, square = picture, picture.mean(1, True), picture.square().mean(1, True)
+    for layer in layers:
+        x = leaky_relu(conv2d(x, layer, stride=2), 0.2)
+    window = 2 ** (len(layers) + 1) + 2 ** len(layers) - 2  # what a feature sees
+    mean, square = (avg_pool2d(side, window, 2 ** len(layers)) for side in (mean, square))
+    there = (square - mean.square()).flatten() > EMPTY
+    found = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])[there]
+    return found[torch.randperm(len(found), generator=generator)[:SAMPLES]]
+
+
+def temporal_spectrum_error(frames: Sequence[Image], truths: Sequence[Image]) -> float:
+    """Mean absolute difference, in dB, of how much two sequences change at each rate: flicker and sluggishness show.
+
+    For each rate the power of that Fourier coefficient in time under a Hann window, averaged over pixels and channels;
+    the constant part is left out. Raises ``ValueError`` for fewer than 4 frames.
+    """
+    if len(frames) < 4:
+        raise ValueError("A temporal spectrum needs at least 4 frames.")
+    ours, theirs = (_temporal_spectrum(np.stack(side)) for side in (frames, truths))
+    return float(np.abs(ours - theirs).mean())
+
+
+def _temporal_spectrum(frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    centred = frames.astype(np.float64) - frames.mean(0)
+    window = np.hanning(len(frames) + 2)[1:-1, None, None, None]
+    power = np.abs(np.fft.rfft(centred * window, axis=0)) ** 2 / len(frames)
+    return np.asarray(10 * np.log10(np.maximum(power.mean((1, 2, 3))[1:], 1e-10)))
 
 
 def warp_error(image: Image, previous: Image, vector: Image, previous_vector: Image) -> float:

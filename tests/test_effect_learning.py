@@ -28,7 +28,7 @@ TINY = Config(8, (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 4))
 PLAN: dict[str, Any] = {
     "seconds": 60.0, "factor": 4, "noise": 2, "context": 16, "blocks": 1, "widths": [8, 8], "judge_width": 8,
     "batch": 2, "patch": 6, "tries": 2, "unroll": 3, "warm": 1, "hold": 2, "rate": 3e-3, "judge_rate": 1e-3,
-    "l1": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4, "decay": 0.9,
+    "l1": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4, "soften": 0.5, "decay": 0.9,
     "precision": "fp32",
 }  # fmt: skip
 RECIPE = """

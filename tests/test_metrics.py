@@ -90,6 +90,37 @@ def moving(picture: Image, step: int) -> tuple[Image, Image, Image]:
     return picture, np.roll(picture, step, axis=1), vector
 
 
+def test_density_and_coverage_are_about_one_for_the_same_kind_of_picture(picture: Image) -> None:
+    halves = [picture[:, :80], picture[:, 80:]]
+    density, coverage = metrics.density_coverage(halves, halves)
+    assert density == pytest.approx(1, abs=0.01) and coverage == 1
+    density, coverage = metrics.density_coverage(halves[:1], halves[1:])
+    worse = metrics.density_coverage([blurred(halves[0], 9)], halves[1:])
+    assert worse[0] < density and worse[1] < coverage
+    assert metrics.density_coverage([np.zeros_like(picture)], [picture]) == (0.0, 0.0)
+
+
+def test_coverage_sees_what_is_left_out(picture: Image) -> None:
+    """All alike, if all are good: as dense as ever, but half of what is to be seen is missing."""
+    smooth = blurred(picture, 15)
+    assert metrics.density_coverage([picture], [picture, smooth])[1] < 0.7
+    assert metrics.density_coverage([picture, smooth], [picture, smooth])[1] == 1
+
+
+def test_temporal_spectrum(picture: Image) -> None:
+    moving = [np.roll(picture, step, 1) for step in range(8)]
+    assert metrics.temporal_spectrum_error(moving, moving) == 0
+    fainter = [frame * 0.1 for frame in moving]
+    assert metrics.temporal_spectrum_error(fainter, moving) == pytest.approx(20, abs=1e-3)
+    rng = np.random.default_rng(0)
+    flicker = [frame + 0.1 * rng.standard_normal(frame.shape).astype(np.float32) for frame in moving]
+    lag = [(a + b) / 2 for a, b in zip(moving, moving[1:] + moving[:1], strict=True)]
+    assert metrics.temporal_spectrum_error(flicker, moving) > 1
+    assert metrics.temporal_spectrum_error(lag, moving) > 1
+    with pytest.raises(ValueError, match="4 frames"):
+        metrics.temporal_spectrum_error(moving[:3], moving[:3])
+
+
 def test_warp_error_follows_motion(picture: Image) -> None:
     before, after, vector = moving(picture, 4)
     assert metrics.warp_error(after, before, vector, vector) < 1e-10

@@ -1,6 +1,7 @@
 """What moves with the flow from frame to frame: the last output, and noise that sticks to the gas."""
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,7 @@ class CarriedNoise:
         self.lives = None if period is None else max(1, round(period / life))
         self.life = life if period is None or self.lives is None else period / self.lives
         self._seeds, self._device = seeds, device
-        self._texture = _texture(channels).to(device)
+        self._texture = _texture(channels, device)
         self._shift: list[Tensor | None] = [None] * LAYERS
 
     def step(self, flow: Tensor, factor: int) -> Tensor:
@@ -133,7 +134,9 @@ def _unsheared(shift: Tensor) -> Tensor:
     return 1 / (1 + (shape - 1).square() + area.log().square())
 
 
-def _texture(channels: int) -> Tensor:
+@lru_cache
+@torch.inference_mode(False)
+def _texture(channels: int, device: torch.device) -> Tensor:
     """(1, Z, TEXTURE + 1, TEXTURE + 1): smooth noise that repeats, of variance 1; the same always."""
     white = torch.randn(channels, TEXTURE, TEXTURE, generator=torch.Generator().manual_seed(7))
     rows = torch.fft.fftfreq(TEXTURE)[:, None]
@@ -143,4 +146,4 @@ def _texture(channels: int) -> Tensor:
     filter_[:, 0, 0] = 0
     smooth = torch.fft.irfft2(torch.fft.rfft2(white) * filter_, s=(TEXTURE, TEXTURE))
     smooth /= smooth.std((1, 2), keepdim=True)
-    return F.pad(smooth[None], (0, 1, 0, 1), "circular")
+    return F.pad(smooth[None], (0, 1, 0, 1), "circular").to(device)

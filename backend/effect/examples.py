@@ -15,6 +15,9 @@ from . import dataset
 from .encoding import Encoding
 
 
+FITTED = 16  # simulations, about, that tell how far values go
+
+
 @dataclass(frozen=True)
 class Clip:
     """One simulation from one side, T frames, half precision: encoded ``coarse`` (T, C, h, w) and ``truth``
@@ -46,8 +49,12 @@ class Clips:
     facts: dict[str, Any]
 
 
-def read(folder: Path, kind: str, factor: int, hold: int, device: torch.device, job: Job) -> Clips:
+def read(
+    folder: Path, kind: str, factor: int, hold: int, device: torch.device, job: Job, encoding: Encoding | None = None
+) -> Clips:
     """All simulations of a kind in a folder that ``effect.simulate`` wrote. Every ``hold``-th is held back.
+
+    ``encoding``: fitted to them if not given.
 
     Raises ``EffectError`` where there are none, and where coarse pictures of that ``factor`` are missing.
     """
@@ -59,12 +66,7 @@ def read(folder: Path, kind: str, factor: int, hold: int, device: torch.device, 
         )
     cards = [dataset.card(file) for file in files]
     job.progress(0.0, f"Reading {len(files)} simulations")
-    some = range(0, len(files), max(1, len(files) // 16))
-    seen = [_views(files[number], cards[number], factor)[0] for number in some]
-    sizes = [float(cards[number]["first"]["size"]) for number in some]
-    pairs = [item for (coarse, truth), size in zip(seen, sizes, strict=True)
-             for item in ((coarse, size, float(factor)), (truth, size, 1.0))]  # fmt: skip
-    encoding = Encoding().fitted(pairs)
+    encoding = encoding or _fitted(files, cards, factor)
     learned: list[Clip] = []
     held: list[Clip] = []
     for number, (file, card) in enumerate(zip(files, cards, strict=True)):
@@ -85,6 +87,16 @@ def read(folder: Path, kind: str, factor: int, hold: int, device: torch.device, 
         "numbers": [int(cards[0]["number"]), int(cards[-1]["number"])],
     }
     return Clips(encoding, learned, held, facts)
+
+
+def _fitted(files: list[Path], cards: list[dict[str, Any]], factor: int) -> Encoding:
+    """The encoding that suits some of these simulations."""
+    pairs = []
+    for number in range(0, len(files), max(1, len(files) // FITTED)):
+        size = float(cards[number]["first"]["size"])
+        coarse, truth = _views(files[number], cards[number], factor)[0]
+        pairs += [(coarse, size, float(factor)), (truth, size, 1.0)]
+    return Encoding().fitted(pairs)
 
 
 def _views(file: Path, card: dict[str, Any], factor: int) -> list[tuple[Tensor, Tensor]]:

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..learning import device
@@ -57,7 +58,7 @@ class EffectModel:
         self.progress = progress
         self._schedule(progress)
         batch = self.patches.draw(self.plan.batch, self.random)
-        batch = Batch(*(part.to(self.device) for part in (batch.coarse, batch.truth, batch.flow)))
+        batch = Batch(self._softened(batch.coarse), batch.truth, batch.flow)
         fine = self._drawn(batch)
         late = slice(self.plan.warm, None)
         batch = Batch(batch.coarse[:, late], batch.truth[:, late], batch.flow[:, late])
@@ -76,6 +77,13 @@ class EffectModel:
         for optimiser, rate in ((self.optimiser, self.plan.rate), (self.judge_optimiser, self.plan.judge_rate)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * share
+
+    def _softened(self, coarse: Tensor) -> Tensor:
+        """Coarse pictures (N, K, C, h, w), each patch's blurred as much as chance has it."""
+        share = self.plan.soften * torch.rand(len(coarse), 1, 1, 1, 1, generator=self.random).to(coarse.device)
+        pictures = coarse.flatten(0, 1)
+        blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), "replicate"), 3, 1).view_as(coarse)
+        return torch.lerp(coarse, blurred, share)
 
     def _drawn(self, batch: Batch) -> Tensor:
         """The frames of a batch (N, K, C, H, W), drawn one after the other; gradients flow back through all of them.
