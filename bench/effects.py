@@ -3,7 +3,8 @@ judges, against the fine solver's own pictures.
 
 Measured on three channels, 0..1, as encoded and seen: light, density and temperature. The weights are Paintover's own,
 or those in ``--weights``, files KIND.safetensors. ``--data`` holds folders KIND of the simulations that they learned
-from: the network that knows the L1 error alone learns from the same, for as many steps; without it, that row is left out.
+from: the network that knows the L1 error alone learns from the same, for as many steps; without it, that row is left
+out.
 """
 
 import argparse

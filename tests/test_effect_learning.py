@@ -1,6 +1,7 @@
 """What effects learn with: encoding, generator, what the flow carries, the training step, and the verb effect.train."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,18 @@ from backend.effect.plan import Plan
 from backend.effect.projection import CHANNELS
 from backend.effect.resample import carried_by, enlarged
 from backend.effect.sequence import Sequence
+from backend.effect.sheet import portrait
 from backend.errors import EffectError, PaintoverError, UsageError
 from backend.job import Job
 from backend.service import VERBS, call
+from bench import effects
 
 TINY = Config(8, (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 4))
 PLAN: dict[str, Any] = {
     "seconds": 60.0, "factor": 4, "noise": 2, "context": 16, "blocks": 1, "widths": [8, 8], "judge_width": 8,
     "batch": 2, "patch": 6, "tries": 2, "unroll": 3, "warm": 1, "hold": 2, "rate": 3e-3, "judge_rate": 1e-3,
-    "l1": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4, "soften": 0.5, "decay": 0.9,
-    "precision": "fp32",
+    "l1": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4, "soften": 0.5,
+    "decay": 0.9, "precision": "fp32",
 }  # fmt: skip
 RECIPE = """
 kind = "fire"
@@ -246,7 +249,7 @@ def test_noise_sticks_to_the_flow() -> None:
     flow[:, 0], flow[:, 1] = 3, -2
     frames = [noise.step(flow, 4) for _ in range(24)]
     assert frames[0].shape == (1, 3, 64, 64)
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         assert correlation(after[..., :-2, 3:], before[..., 2:, :-3]) > 0.9
         assert abs(correlation(after, before)) < 0.8
     assert abs(correlation(frames[0], frames[23])) < 0.2  # and is renewed
@@ -254,7 +257,7 @@ def test_noise_sticks_to_the_flow() -> None:
 
 
 def test_noise_is_renewed_where_it_is_sheared() -> None:
-    """In a shear flow the noise's own coordinates are drawn out without end; what is seen stays as round as noise is."""
+    """In a shear flow the noise's own coordinates are drawn out without end; what is seen does not become streaks."""
     noise = CarriedNoise(1, [1], torch.device("cpu"), life=1000)
     flow = torch.zeros(1, 2, 16, 16)
     flow[:, 0] = torch.linspace(-6, 6, 16)[:, None]
@@ -442,3 +445,18 @@ def test_the_command_line_reaches_it(capsys: pytest.CaptureFixture[str], tmp_pat
     words = ["effect", "train", "fire", "--data", str(tmp_path), "--out", str(tmp_path / "x"), "--steps", "1"]
     assert main(words) == 1
     assert "no simulations of fire" in capsys.readouterr().err
+
+
+def test_the_bench_knows_better_from_worse(sims: Path) -> None:
+    clips = read(sims, "fire", 4, 9, torch.device("cpu"), Job())
+
+    def judged(pictures: list[Tensor]) -> Any:
+        return [[portrait(frame, clips.encoding) for frame in clip[1:]] for clip in pictures]
+
+    truths = judged([clip.truth for clip in clips.learned])
+    soft = judged([effects.bicubic(clip) for clip in clips.learned])
+    best, worse = (effects.scores(side, truths, clips.learned, clips.encoding) for side in (truths, soft))
+    for name in ("patch_swd", "log_spectrum_error", "temporal_spectrum_error"):
+        assert best[name] == 0 < worse[name], name
+    assert worse["warp_error"] > 0
+    assert effects.line("ours", worse)

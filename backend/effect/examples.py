@@ -14,7 +14,6 @@ from ..job import Job
 from . import dataset
 from .encoding import Encoding
 
-
 FITTED = 16  # simulations, about, that tell how far values go
 
 

@@ -70,9 +70,9 @@ class Doubling(nn.Module):
 class EffectGenerator(nn.Module):
     """``forward(coarse, noise, previous) -> fine``, all encoded (``encoding.Encoding``).
 
-    ``coarse`` (N, C, h, w). ``noise`` (N, Z, H, W): ``carry.CarriedNoise``. ``previous`` (N, C + 1, H, W): the detail of
-    the last output and how far to trust it, ``carry.carried``, or zeros for a first frame. ``fine`` (N, C, H, W), where
-    H = factor h and W = factor w.
+    ``coarse`` (N, C, h, w). ``noise`` (N, Z, H, W): ``carry.CarriedNoise``. ``previous`` (N, C + 1, H, W): the detail
+    of the last output and how far to trust it, ``carry.carried``, or zeros for a first frame. ``fine`` (N, C, H, W),
+    where H = factor h and W = factor w.
     """
 
     def __init__(self, config: Config) -> None:

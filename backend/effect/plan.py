@@ -18,8 +18,9 @@ class Plan:
     the fullest of so many ``tries``; ``unroll`` frames in a row are learned from, after ``warm`` that only lead there.
     ``hold``: one of so many sims is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``features``,
     ``adversarial``, ``motion``: how much each loss counts; ``penalty``: of the discriminators' gradients, every
-    ``lazy`` steps. ``soften``: how much of a coarse picture may be blurred away, 0..1, for a coarse simulation is softer
-    than a fine one that was averaged. ``decay``: of the average. ``precision``: bf16 counts on a graphics card only.
+    ``lazy`` steps. ``soften``: how much of a coarse picture may be blurred away, 0..1, for a coarse simulation is
+    softer than a fine one that was averaged. ``decay``: of the average. ``precision``: bf16 counts on a graphics card
+    only.
     """
 
     seconds: float

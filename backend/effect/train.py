@@ -48,9 +48,9 @@ def train(
     """Train ``kind`` on the simulations in ``data`` and save ``out``.
 
     ``seconds`` or ``steps``: the budget, else what the training ``recipe`` says (``gpu`` where there is a graphics
-    card, else ``cpu``; or a .toml file). ``resume``: go on from where ``out`` was left, from the training state beside it.
-    ``preview``: a PNG sheet that is rewritten as it learns: enlarged, ours, truth. Beside ``out`` a file of JSON lines
-    tells the losses as they went. Cancelled: ``out`` is left as it was.
+    card, else ``cpu``; or a .toml file). ``resume``: go on from where ``out`` was left, from the training state beside
+    it. ``preview``: a PNG sheet that is rewritten as it learns: enlarged, ours, truth. Beside ``out`` a file of JSON
+    lines tells the losses as they went. Cancelled: ``out`` is left as it was.
     """
     if kind not in VOLUMES:
         raise UsageError(f"There is no effect {kind} to train.", f"There are {', '.join(VOLUMES)}.")
