@@ -277,7 +277,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add(look, "card", "look.card", "what a look file says of itself")
     command.add_argument("look", metavar="LOOK")
 
-    effect = verbs.add_parser("effect", help="fire, smoke, explosions and water").add_subparsers(required=True, metavar="VERB")
+    effect = verbs.add_parser("effect", help="fire, smoke, explosions and water").add_subparsers(
+        required=True, metavar="VERB"
+    )
 
     command = add(effect, "controls", "effect.controls", "what can be turned on an effect")
     command.add_argument("kind", metavar="KIND", help=EFFECTS)
@@ -336,8 +338,16 @@ def _turned(command: argparse.ArgumentParser) -> None:
     command.add_argument("--size", metavar="S|WxH", type=_size, help="pixels of a side, or of both")
     command.add_argument("--seed", metavar="K", type=int, help="another number, another one of its kind")
     command.add_argument(
-        "--set", metavar="NAME=VALUE", dest="controls", action=_Control, help="a control; colours as R,G,B; may be repeated"
+        "--set",
+        metavar="NAME=VALUE",
+        dest="controls",
+        action=_Control,
+        help="a control; colours as R,G,B; may be repeated",
     )
     command.add_argument(
-        "--key", metavar="NAME=FRAME:VALUE", dest="controls", action=_Control, help="a key of a control; may be repeated"
+        "--key",
+        metavar="NAME=FRAME:VALUE",
+        dest="controls",
+        action=_Control,
+        help="a key of a control; may be repeated",
     )

@@ -294,7 +294,15 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
                 if given is not None:
                     raise UsageError(f"Water takes no {name}.", parameter=name)
             return render_water(
-                kind=kind, out=out, job=job, frames=frames, picture=picture, seed=seed, controls=controls, start=start or 1, fps=fps
+                kind=kind,
+                out=out,
+                job=job,
+                frames=frames,
+                picture=picture,
+                seed=seed,
+                controls=controls,
+                start=start or 1,
+                fps=fps,
             )
         from .effect.render import render
 
@@ -329,7 +337,17 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
     from .effect.preview import preview
 
     _check_room(out.parent)
-    return preview(kind=kind, out=out, job=job, frame=frame, start=start, picture=picture, seed=seed, controls=controls, emitter=emitter)
+    return preview(
+        kind=kind,
+        out=out,
+        job=job,
+        frame=frame,
+        start=start,
+        picture=picture,
+        seed=seed,
+        controls=controls,
+        emitter=emitter,
+    )
 
 
 def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:

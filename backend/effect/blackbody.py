@@ -22,7 +22,7 @@ _TO_REC709 = (
     (-0.9692660, 1.8760108, 0.0415560),
     (0.0556434, -0.2040259, 1.0572252),
 )  # IEC 61966-2-1, white D65
-OVERLAP = 0.02  # of each of a camera's colours that the others see too: without it a fire could never be white hot
+OVERLAP = 0.014  # of each of a camera's colours that the others see too: without it a fire could never be white hot
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
@@ -32,18 +32,16 @@ def glow(temperature: Tensor, hottest: float) -> Tensor:
     Exposed for the ``hottest`` gas (K), whose luminance is 1. Colder gas gives less of its power as light, and below
     the Draper point (798 K) nothing that shows.
     """
-    table = _table().to(temperature.device)
-    place = _place(temperature)
+    found = _looked_up(temperature)
+    reference = _looked_up(temperature.new_tensor(max(hottest, LEAST_REFERENCE)))[3]
+    return found[..., :3] * torch.exp(EXPOSURE * (found[..., 3:] - reference))
+
+
+def _looked_up(temperature: Tensor) -> Tensor:
+    """(..., 4): what ``_table`` says of each temperature, between its entries too."""
+    table, place = _table().to(temperature.device), _place(temperature)
     below = place.long().clamp(max=ENTRIES - 2)
-    found = torch.lerp(table[below], table[below + 1], (place - below)[..., None])
-    reference = float(efficacy(torch.tensor(max(hottest, LEAST_REFERENCE))))
-    return found[..., :3] * (torch.exp(found[..., 3:]) / reference) ** EXPOSURE
-
-
-def efficacy(temperature: Tensor) -> Tensor:
-    """Share of the radiant power (...) that the eye's sensitivity (the CIE's y) lets through."""
-    table = _table().to(temperature.device)
-    return torch.exp(table[_place(temperature).round().long(), 3])
+    return torch.lerp(table[below], table[below + 1], (place - below)[..., None])
 
 
 def _place(temperature: Tensor) -> Tensor:
@@ -54,7 +52,7 @@ def _place(temperature: Tensor) -> Tensor:
 
 @cache
 def _table() -> Tensor:
-    """(ENTRIES, 4): RGB of luminance 1, and the logarithm of the efficacy."""
+    """(ENTRIES, 4): RGB of luminance 1, and the logarithm of the share of the power that the eye's sensitivity sees."""
     nm = torch.arange(360.0, 831.0, 5.0, dtype=torch.float64)
     matching = torch.stack([sum(_lobe(nm, *lobe) for lobe in lobes) for lobes in _LOBES])  # type: ignore[misc]
     kelvins = 1 / torch.linspace(1 / COLDEST, 1 / HOTTEST, ENTRIES, dtype=torch.float64)

@@ -12,20 +12,25 @@ from . import lighting
 from .detail import resized
 from .lighting import Lit
 from .physics import number
-from .projection import Volume, project
+from .projection import project
 from .simulation import Cells, Effect, Simulation
 
 CELLS = 48 * 1024  # of the box: a step takes about 40 ms on one processor core
+LEAST_ROWS, LEAST = 24, 8  # cells along the height, and along each side
 SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
-ENLARGE = 2  # what goes before the first frame is simulated in cells so many times as large
 
 
-def cells(width: int, height: int, most: int = CELLS) -> Cells:
-    """Z, Y, X of a box that a picture of ``width`` x ``height`` pixels shows: even numbers, about ``most`` in all."""
+def cells(width: int, height: int, most: int = CELLS, rows: int | None = None) -> Cells:
+    """Z, Y, X of a box that a picture of ``width`` x ``height`` pixels shows: even numbers.
+
+    ``most``: about how many in all. ``rows``: more of them than these are of no use.
+    """
     across = width / height
     deep = min(across, SHALLOW)
-    rows = (most / (across * deep)) ** (1 / 3)
-    z, y, x = (max(8, 2 * round(size / 2)) for size in (rows * deep, rows, rows * across))
+    high = (most / (across * deep)) ** (1 / 3)
+    if rows is not None:
+        high = min(high, max(rows, LEAST_ROWS))
+    z, y, x = (max(LEAST, 2 * round(size / 2)) for size in (high * deep, high, high * across))
     return z, y, x
 
 
@@ -46,7 +51,7 @@ class View:
 
 @dataclass(frozen=True)
 class Take:
-    """What is simulated: ``effect`` for so many ``frames``, counted from 0; of a ``loop``, after which comes the first."""
+    """What is simulated: ``effect`` for so many ``frames``, counted from 0; after a ``loop``'s last comes the first."""
 
     effect: Effect
     frames: int
@@ -56,7 +61,7 @@ class Take:
     def views(self, box: Cells, job: Job) -> Iterator[tuple[int, View]]:
         """Every frame with its number; those of a loop begin in its middle."""
         simulation = Simulation([self.effect], box, self.fps, self.frames if self.loop else None, check=job.check)
-        volumes = simulation.loop() if self.loop else simulation.volumes(self.frames, ENLARGE)
+        volumes = simulation.loop() if self.loop else simulation.volumes(self.frames)
         first = self.frames // 2 if self.loop else 0
         for count, volume in enumerate(volumes, first):
             frame = count % self.frames

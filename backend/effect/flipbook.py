@@ -2,8 +2,8 @@
 
 As game engines take them: frame 0 at the upper left, row after row. NAME.exr holds scene-linear premultiplied RGBA, and
 the vectors in its layer ``vector``; NAME.png shows the same as display colours with straight alpha; NAME_motion.png the
-vectors; NAME.json says it all. A motion vector is R to the right and G downward: from this frame to the next, in sizes of
-a cell, times 0.5 / ``motion_scale``, plus 0.5; so (R - 0.5) * 2 * motion_scale is in cells. To blend by a share s, look
+vectors; NAME.json says it all. A motion vector is R to the right and G downward, from this frame to the next, in sizes
+of a cell, times 0.5 / ``motion_scale``, plus 0.5; so (R - 0.5) * 2 * motion_scale is in cells. To blend by a share s, look
 up this frame s vectors back and the next one (1 - s) vectors ahead.
 """
 
@@ -43,7 +43,15 @@ class Cell:
 
 
 def flipbook(
-    *, folder: Path, out: Path, rows: int, columns: int, cell: int | None, movie: Path | None, job: Job, fps: float = 24.0
+    *,
+    folder: Path,
+    out: Path,
+    rows: int,
+    columns: int,
+    cell: int | None,
+    movie: Path | None,
+    job: Job,
+    fps: float = 24.0,
 ) -> dict[str, Any]:
     """Write the atlas beside ``out``, whose suffix is .exr, .png or .json. ``cell``: width of a frame in it, in pixels.
 

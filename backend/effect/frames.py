@@ -6,7 +6,7 @@ FPS = 24.0
 
 
 def with_seed(controls: object, seed: int | None) -> object:
-    """``controls`` with ``seed``, which is one of them and may also be named beside them. ``UsageError`` if it is both."""
+    """``controls`` with ``seed``, which is one of them and may be named beside them. ``UsageError`` if it is both."""
     if seed is None or (controls is not None and not isinstance(controls, dict)):
         return controls
     if controls and "seed" in controls:

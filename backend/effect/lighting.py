@@ -18,7 +18,7 @@ LAMP = (-0.7, 0.7, 0.25)  # toward the lamp: to the left, above, and before the 
 _SKY = ((0.0, 1.0, 0.0), (-0.9, 0.5, 0.0), (0.9, 0.5, 0.0), (0.0, 0.5, 0.9), (0.0, 0.5, -0.9))
 # Light that was scattered several times reaches deeper: octaves of ever thinner smoke and ever less light, as in
 # Wrenninge, Kulla and Lundqvist 2013, "Oz: The Great and Volumetric", section 3.
-_OCTAVES, _THINNER, _FAINTER = 3, 0.35, 0.5
+_OCTAVES, _THINNER, _FAINTER = 3, 0.35, 0.42
 _REACH = 4  # doublings of a cell over which firelight is followed
 LIGHTS = 5
 
@@ -48,7 +48,7 @@ def light(volume: Volume, hottest: float) -> Lit:
     burning = (column(optics.glow) * fuel + column(optics.ember) * smoke) * (heat / column(optics.hottest)) ** 4
     shone = glow(heat + column(optics.ambient), hottest).movedim(-1, 1) * burning[:, None]
     lamp, *sky = shadows(hiding, (LAMP, *_SKY)).unbind(1)
-    lights = torch.cat((torch.stack((lamp, sum(sky) / len(sky)), 1), firelight(shone, hiding)), 1)
+    lights = torch.cat((torch.stack((lamp, torch.stack(sky).mean(0)), 1), firelight(shone, hiding)), 1)
     front = hiding.flip(1)
     seen = torch.exp(front - front.cumsum(1)) * -torch.expm1(-front)
     weighted = (lights.flip(2) * seen[:, None]).sum(2)
@@ -76,8 +76,10 @@ def shadows(hiding: Tensor, toward: tuple[tuple[float, float, float], ...]) -> T
         layers.append(above + 0.5 * own)
         above = above + own
     through = torch.stack(layers[::-1], 3).transpose(0, 1)
-    total = sum(_FAINTER**n * torch.exp(-through * _THINNER**n) for n in range(_OCTAVES))
-    return total / sum(_FAINTER**n for n in range(_OCTAVES))  # type: ignore[no-any-return]
+    total = torch.zeros_like(through)
+    for octave in range(_OCTAVES):
+        total += _FAINTER**octave * torch.exp(-through * _THINNER**octave)
+    return total / sum(_FAINTER**n for n in range(_OCTAVES))
 
 
 def firelight(shone: Tensor, hiding: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from ..colour import View as Display
 from ..errors import UsageError
 from ..images import ByteImage
 from ..job import Job
-from . import controls as tables
 from .coarse import Take, cells
 from .frames import FPS, with_seed
 from .panel import WATER
@@ -29,7 +28,7 @@ from .water.shade import shade as shade_water
 from .water.simulation import Simulation as Water
 
 CELLS = 10 * 1024
-STEPS = 20  # frames that are simulated up to the one that is shown, however long that takes in the effect's time
+STEPS = 48  # frames that are simulated up to the one that is shown, however long that takes in the effect's time
 SIZE = (192, 192)
 WATER_CELLS = 128
 BACKDROP = 0.03  # scene-linear grey behind the effect
@@ -65,9 +64,7 @@ def preview(
     return {"preview": str(out), "frame": frame, "seconds": time.process_time() - started}
 
 
-def _volume(
-    kind: str, frame: int, first: int, picture: object, controls: object, emitter: object, job: Job
-) -> Tensor:
+def _volume(kind: str, frame: int, first: int, picture: object, controls: object, emitter: object, job: Job) -> Tensor:
     """Scene-linear RGB (3, H, W) over the backdrop."""
     width, height = SIZE if picture is None else size(picture)
     keyed = animated(kind, controls)
@@ -114,4 +111,5 @@ def _water(kind: str, frame: int, picture: object, controls: object) -> Tensor:
 
 def _displayed(linear: Tensor) -> ByteImage:
     shown = Display.standard().to_display(np.ascontiguousarray(linear.permute(1, 2, 0).numpy()))
-    return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    pixels: ByteImage = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    return pixels

@@ -31,7 +31,7 @@ from .physics import number
 from .projection import CHANNELS
 from .request import LONGEST, animated, check_reach, size, source
 from .shade import Shading, shade
-from .simulation import Effect
+from .simulation import Cells, Effect
 
 FORMAT = 1
 SIZE = (512, 512)
@@ -63,6 +63,10 @@ class Bake:
     @property
     def factor(self) -> int:
         return self.model.generator.config.factor
+
+    @property
+    def box(self) -> Cells:
+        return cells(*self.size, rows=self.small[0])
 
     @property
     def small(self) -> tuple[int, int]:
@@ -214,7 +218,7 @@ class _Run:
     def _views(self) -> Iterator[tuple[int, View]]:
         """Coarse frames in the order in which they are drawn, a loop's last ones first."""
         take = self.bake.take
-        views = take.views(cells(*self.bake.size), self.job)
+        views = take.views(self.bake.box, self.job)
         if not take.loop:
             yield from views
             return

@@ -45,7 +45,9 @@ def animated(kind: str, asked: object) -> Animated:
     if not isinstance(asked, Mapping):
         raise UsageError(f"Controls are names with values, not {asked!r:.60}.")
     controls = tables.table(kind)
-    tables.checked(kind, {name: controls[name].default for name in asked if name in controls} | _unknown(asked, controls))
+    tables.checked(
+        kind, {name: controls[name].default for name in asked if name in controls} | _unknown(asked, controls)
+    )
     keys: dict[str, list[tuple[float, Value]]] = {}
     for name, value in asked.items():
         control = controls[name]
@@ -149,7 +151,7 @@ def check_reach(source: Source, cells: tuple[int, int, int]) -> None:
         if not bool((emitter.mask(cells, torch.device("cpu")) > 0).any()):
             raise EffectError(
                 "The emitter is empty: no part of it lies in the effect's box.",
-                "Move it into the box or make it larger. Lengths are in heights of the box, from the middle of its floor.",
+                "Move it into the box or make it larger. Lengths are in heights of the box, from its floor's middle.",
             )
 
 
@@ -172,12 +174,14 @@ def _silhouette(file: Path) -> Tensor:
 
 def size(asked: object) -> tuple[int, int]:
     """Width and height in pixels, of [w, h] or one number for both. ``UsageError`` for what no picture has."""
-    pair = [asked, asked] if isinstance(asked, int) else asked
-    whole = isinstance(pair, list | tuple) and len(pair) == 2
-    if not whole or not all(isinstance(side, int) and not isinstance(side, bool) for side in pair):  # type: ignore[union-attr]
+    pair = asked if isinstance(asked, list | tuple) else [asked, asked]
+    sides = [side for side in pair if isinstance(side, int) and not isinstance(side, bool)]
+    if len(pair) != 2 or len(sides) != 2:
         raise UsageError(f"A size is a width and a height in whole pixels, not {asked!r:.60}.")
-    width, height = pair  # type: ignore[misc]
-    if not all(LEAST_SIZE <= side <= MOST_SIZE for side in (width, height)) or max(width, height) > 4 * min(width, height):
+    width, height = sides
+    if not all(LEAST_SIZE <= side <= MOST_SIZE for side in (width, height)) or max(width, height) > 4 * min(
+        width, height
+    ):
         raise UsageError(
             f"{width} x {height} pixels is no size for an effect.",
             f"Choose {LEAST_SIZE} to {MOST_SIZE} pixels a side, and no side more than four times the other.",

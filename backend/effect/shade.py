@@ -21,9 +21,9 @@ EXPOSURE: Mapping[str, float] = {"fire": 6.0, "smoke": 6.0, "explosion": 24.0}
 """Luminance of emission 1 from the hottest gas."""
 FIRELIGHT: Mapping[str, float] = {"fire": 4.0, "smoke": 4.0, "explosion": 14.0}
 """The same for light that smoke scatters: it is lit from inside."""
-_LAMP_COLOUR = (1.15, 1.07, 0.96)
-_SKY_COLOUR = (0.24, 0.28, 0.34)
-_UNLIT = 0.12  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
+_LAMP_COLOUR = (1.35, 1.26, 1.12)
+_SKY_COLOUR = (0.2, 0.235, 0.29)
+_UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
 _RELIEF = 0.5  # how deep the detail of the fine picture is modelled by the lamp
 _FAINT = 1e-3
 _LAYER = CHANNELS.index

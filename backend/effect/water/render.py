@@ -1,0 +1,125 @@
+"""``effect.render`` of water: tiles that repeat in space and time, as frames with a layer for each use."""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ... import images as pictures
+from ...errors import UsageError
+from ...images import FloatImage
+from ...job import Job
+from ..frames import FPS, with_seed
+from .controls import Water, create
+from .shade import shade
+from .simulation import LEAST_SIZE, Simulation, Surface
+
+FORMAT = 1
+SIZE = 512
+MOST_SIZE = 4096
+LONGEST = 10_000
+
+
+def render(
+    *,
+    kind: str,
+    out: Path,
+    job: Job,
+    frames: int | None = None,
+    picture: object = None,
+    seed: int | None = None,
+    controls: object = None,
+    start: int = 1,
+    fps: float | None = None,
+) -> dict[str, Any]:
+    """Render the water ``kind`` as ``out``/KIND_####.exr, always as a loop. ``picture``: size of the tile's side.
+
+    RGBA is a preview, opaque. Layers: ``height`` (m), ``displacement`` (m: x, y up, z), ``normal`` (x, y up, z; length
+    1), ``foam`` (0..1), ``caustics`` (light on the floor, 1 on average). Frames that are there and whole are kept.
+    """
+    water = asked(kind, with_seed(controls, seed))
+    rate = fps or FPS
+    count = max(1, round(water.loop_seconds * rate)) if frames is None else frames
+    if not 1 <= count <= LONGEST:
+        raise UsageError(f"{count} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
+    side = SIZE if picture is None else tile_size(picture)
+    told = [FORMAT, kind, asdict(water), count, side]
+    recipe = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    paths = {frame: out / f"{kind}_{start + frame:04}.exr" for frame in range(count)}
+    todo = [frame for frame, path in paths.items() if pictures.recipe(path) != recipe or not pictures.is_whole(path)]
+    started = time.monotonic()
+    written: list[str] = []
+    job.check()
+    simulation = Simulation(water, side, count)
+    for frame, surface in simulation.surfaces(todo) if todo else ():
+        rgb = shade(surface, water, simulation.grid)
+        pictures.write_exr(paths[frame], _opaque(rgb), layers(surface), recipe)
+        written.append(str(paths[frame]))
+        done = len(written) / (time.monotonic() - started)
+        job.progress(
+            len(written) / len(todo),
+            f"Rendered {paths[frame].name}",
+            path=str(paths[frame]),
+            frame=start + frame,
+            rate=done,
+            remaining=(len(todo) - len(written)) / done,
+        )
+    return {
+        "folder": str(out),
+        "pattern": str(out / f"{kind}_####.exr"),
+        "written": written,
+        "skipped": [start + frame for frame in paths if frame not in todo],
+        "size": [side, side],
+        "fps": rate,
+        "loop": True,
+        "metres": water.scale,
+        "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),
+    }
+
+
+def asked(kind: str, controls: object) -> Water:
+    """The water that ``controls`` {name: value} describe. ``UsageError`` for keys: a loop has no before and after."""
+    if controls is not None and not isinstance(controls, dict):
+        raise UsageError(f"Controls are names with values, not {controls!r:.60}.")
+    for name, value in (controls or {}).items():
+        if isinstance(value, list | tuple):
+            raise UsageError(f"Water repeats in time, so its {name} cannot have keys.", "Give it one value.")
+    return create(kind, controls or {})
+
+
+def tile_size(picture: object) -> int:
+    """Of [side, side] or one number. ``UsageError`` unless square, even, and of a size that a tile can have."""
+    pair = picture if isinstance(picture, list | tuple) else [picture, picture]
+    sides = {side for side in pair if isinstance(side, int) and not isinstance(side, bool)}
+    side = sides.pop() if len(sides) == 1 and len(pair) == 2 else 0
+    if side % 2 or not LEAST_SIZE <= side <= MOST_SIZE:
+        raise UsageError(
+            f"A tile of water cannot have the size {picture!r:.40}.",
+            f"It is square: choose one even number of pixels, from {LEAST_SIZE} to {MOST_SIZE}.",
+        )
+    return side
+
+
+def layers(surface: Surface) -> dict[str, np.ndarray[Any, Any]]:
+    """The layers of a frame: what displaces meshes as 32-bit floats, the rest as half floats."""
+    x, z = surface.displacement
+    moved = torch.stack((x, surface.height[0], z), 2)
+    found: dict[str, np.ndarray[Any, Any]] = {
+        "height": surface.height[0].contiguous().numpy(),
+        "displacement": moved.numpy(),
+        "normal": surface.normal.permute(1, 2, 0).contiguous().numpy().astype(np.float16),
+        "foam": surface.foam[0].contiguous().numpy().astype(np.float16),
+        "caustics": surface.caustics[0].contiguous().numpy().astype(np.float16),
+    }
+    return found
+
+
+def _opaque(rgb: torch.Tensor) -> FloatImage:
+    picture = torch.cat((rgb, torch.ones_like(rgb[:1]))).permute(1, 2, 0).contiguous()
+    found: FloatImage = picture.numpy()
+    return found

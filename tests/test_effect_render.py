@@ -1,0 +1,457 @@
+"""Effects as frames, previews and flipbooks: through the verbs and the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from backend import cli
+from backend.colour import View
+from backend.effect.blackbody import LUMINANCE, glow
+from backend.effect.coarse import cells
+from backend.effect.detail import Detail, Model
+from backend.effect.encoding import Encoding
+from backend.effect.flipbook import straight
+from backend.effect.generator import Config, EffectGenerator
+from backend.effect.lighting import Lit, firelight, shadows
+from backend.effect.model_file import EffectFile
+from backend.effect.projection import CHANNELS
+from backend.effect.shade import Shading, shade
+from backend.errors import Cancelled, EffectError, OutputError, PaintoverError, UsageError
+from backend.images import Plane, read_exr, read_header, read_planes, recipe
+from backend.job import Job
+from backend.service import VERBS, call
+
+ROOT = Path(__file__).resolve().parents[1]
+YOUNG = {"age": 0.2}
+SMALL = {"size": [40, 56], "controls": YOUNG, "frames": 3}
+LAYERS = {"depth": "V", "vector": "RGBA", "temperature": "V", "density": "V"}
+
+
+def do(verb: str, job: Job | None = None, **params: Any) -> dict[str, Any]:
+    told = {name: str(value) if isinstance(value, Path) else value for name, value in params.items()}
+    return call(VERBS, verb, told, job or Job())
+
+
+def tiny(kind: str, path: Path, factor: int = 4) -> Path:
+    """The weights of a generator that was never trained, but adds detail of its own to what it gets."""
+    torch.manual_seed(1)
+    config = Config(len(CHANNELS), (4, 5), factor=factor, noise=2, context=8, blocks=1, widths=(8, 8))
+    network = EffectGenerator(config)
+    card = {"kind": kind, "config": config.as_json(), "encoding": Encoding().as_json()}
+    EffectFile(card, network.state_dict()).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fire(tmp_path_factory) -> Path:
+    return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
+
+
+@pytest.fixture(scope="module")
+def burning(tmp_path_factory, fire) -> Path:
+    """Three rendered frames of fire."""
+    folder = tmp_path_factory.mktemp("frames") / "fire"
+    do("effect.render", kind="fire", out=folder, weights=fire, **SMALL)
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def layer(path: Path, name: str) -> np.ndarray:
+    parts = read_header(path)
+    channels = tuple(f"{name}.{suffix}" for suffix in LAYERS.get(name, "RGB"))
+    return read_planes(path, parts, {"it": Plane(0, channels)})["it"]
+
+
+# --- colour and light
+
+
+def test_the_colour_of_what_glows_follows_its_temperature():
+    kelvins = torch.tensor([500.0, 1000.0, 1900.0, 3000.0, 6504.0, 9000.0])
+    cold, red, flame, lamp, day, sky = glow(kelvins, 1900.0)
+    assert cold.max() < 1e-3
+    assert red[0] > 5 * red[1] > 5 * red[2]
+    assert flame[0] > flame[1] > flame[2]
+    assert (flame @ torch.tensor(LUMINANCE)).item() == pytest.approx(1, rel=0.02)
+    assert lamp[0] > lamp[1] > lamp[2]
+    assert (day / day.mean()).numpy() == pytest.approx(1, abs=0.06)  # D65 is nearly a black body of 6504 K
+    assert sky[2] > sky[0]
+    brightness = glow(torch.linspace(600, 4000, 80), 1900.0) @ torch.tensor(LUMINANCE)
+    assert (brightness.diff() > 0).all()
+
+
+def test_shadow_lies_on_the_far_side_and_firelight_falls_off():
+    hiding = torch.zeros(1, 16, 16, 16)
+    hiding[:, 6:10, 6:10, 6:10] = 1.0
+    (reaching,) = shadows(hiding, ((-0.7, 0.7, 0.0),))[0]
+    assert reaching[8, 15, 0] == pytest.approx(1)
+    assert reaching[8, 2, 12] < 0.6 < reaching[8, 12, 2]  # below to the right, and above to the left
+    shone = torch.zeros(1, 3, 16, 16, 16)
+    shone[:, :, 8, 8, 2] = 1.0
+    light = firelight(shone, hiding)[0, 0, 8, 8]
+    assert light[3] > light[5] > light[9] > 0
+
+
+def shaded(fine: torch.Tensor, light: float = 1.0, colour: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> torch.Tensor:
+    height, width = fine.shape[2] // 4, fine.shape[3] // 4
+    lit = Lit(torch.full((1, 5, height, width), light), torch.ones(1, 1, height, width))
+    return shade(fine, lit, Shading("fire", colour, 1900.0), 4, 2.0)
+
+
+def test_alpha_is_what_the_density_hides_and_smoke_takes_its_colour():
+    fine = torch.zeros(1, 8, 16, 16)
+    fine[:, 2] = 293.0
+    assert shaded(fine).abs().max() == 0
+    fine[:, 1] = 1.2
+    rgba = shaded(fine, colour=(0.8, 0.4, 0.2))
+    assert rgba[0, 3] == pytest.approx(1 - np.exp(-1.2), rel=1e-5)
+    assert rgba[0, 0].mean() > rgba[0, 1].mean() > rgba[0, 2].mean() > 0
+    assert shaded(fine, light=0.1)[0, :3].mean() < 0.4 * shaded(fine)[0, :3].mean()
+
+
+def test_fire_adds_light_without_hiding():
+    fine = torch.zeros(1, 8, 16, 16)
+    fine[:, 0], fine[:, 2] = 1.0, 1800.0
+    rgba = shaded(fine)
+    assert rgba[0, 3].max() == 0 and rgba[0, 0].min() > 1
+    assert shaded(2 * fine * torch.tensor([1, 1, 0.5, 1, 1, 1, 1, 1]).view(1, 8, 1, 1))[0, 0].mean() == pytest.approx(
+        2 * rgba[0, 0].mean().item(), rel=1e-4
+    )
+
+
+def test_a_bump_is_lit_on_the_lamps_side():
+    fine = torch.zeros(1, 8, 64, 64)
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    fine[:, 1], fine[:, 2] = 4.0, 293.0
+    fine[:, 3] = 1.0 - 0.06 * torch.exp(-((x - 32) ** 2 + (y - 32) ** 2) / 18)
+    lamp = shaded(fine)[0, 0]
+    assert lamp[29, 29] > 1.02 * lamp[35, 35]
+
+
+# --- frames
+
+
+def test_frames_have_layers_and_are_half_floats(burning):
+    assert files(burning) == ["fire_0001.exr", "fire_0002.exr", "fire_0003.exr"]
+    path = burning / "fire_0003.exr"
+    rgba = read_exr(path)
+    assert rgba.shape == (56, 40, 4)
+    assert np.isfinite(rgba).all() and rgba.min() >= 0 and rgba[..., 3].max() <= 1
+    assert rgba[40:, :, 0].max() > rgba[:20, :, 0].max()  # it burns below
+    told = {name: layer(path, name) for name in LAYERS}
+    assert np.allclose(1 - np.exp(-told["density"][..., 0]), rgba[..., 3], atol=2e-3)
+    assert told["temperature"].max() > 1000
+    assert 0 < told["depth"].max() < 4
+    vector = told["vector"]
+    assert np.array_equal(vector[..., :2], vector[..., 2:])  # Blender's: where it was, and from where it goes to
+    hot = told["temperature"][..., 0] > 800
+    assert np.median(vector[..., 1][hot]) < 0  # it rises: with y upward, it was further down
+
+
+def test_the_same_request_makes_the_same_bytes_and_nothing_twice(burning, tmp_path, fire):
+    value = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
+    assert len(value["written"]) == 3
+    assert value["pattern"] == str(tmp_path / "fire_####.exr")
+    for name in files(burning):
+        assert (burning / name).read_bytes() == (tmp_path / name).read_bytes()
+    again = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
+    assert again["written"] == [] and again["skipped"] == [1, 2, 3]
+    other = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL | {"controls": YOUNG | {"wind": 1}})
+    assert len(other["written"]) == 3
+
+
+class Stopping(Job):
+    """Cancels itself after so many frames."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(self.told)
+        self.after, self.frames = after, 0
+
+    def told(self, report: dict[str, Any]) -> None:
+        assert 0 <= report["fraction"] <= 1 and report["remaining"] >= 0
+        self.frames += "path" in report
+        if self.frames == self.after:
+            self.cancel()
+
+
+def test_a_cancelled_bake_leaves_whole_frames_and_goes_on_where_it_was(burning, tmp_path, fire):
+    with pytest.raises(Cancelled):
+        do("effect.render", Stopping(2), kind="fire", out=tmp_path, weights=fire, **SMALL)
+    left = [name for name in files(tmp_path) if not name.startswith(".")]
+    assert left and len(left) < 3
+    assert not [name for name in files(tmp_path) if ".part" in name]
+    for name in left:
+        read_exr(tmp_path / name)
+    (tmp_path / left[-1]).write_bytes(b"broken")
+    value = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
+    assert 0 < len(value["written"]) <= 3
+    assert files(tmp_path) == files(burning)
+    for name in files(burning):
+        assert (burning / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_tiles_show_no_seam(tmp_path, fire):
+    model = Model.of(EffectFile.open(fire))
+    coarse = torch.rand(1, 8, 40, 24) * torch.tensor([0.5, 0.5, 900, 1, 1, 1, 0.3, 0.1]).view(1, 8, 1, 1)
+    whole, tiled = Detail(model, 3), Detail(model, 3, tile=64)
+    for _ in range(2):
+        expected, found = whole.draw(coarse, 2.0), tiled.draw(coarse, 2.0)
+        assert torch.allclose(whole.last, tiled.last, atol=1e-5)
+        assert expected.shape == found.shape == (1, 8, 160, 96)
+
+
+def test_a_loop_closes(tmp_path, fire):
+    asked = {"size": 48, "controls": {"age": 0.2, "size": 0.5}, "frames": 12, "loop": True}
+    do("effect.render", kind="fire", out=tmp_path, weights=fire, **asked)
+    frames = [np.log1p(read_exr(path)) for path in sorted(tmp_path.glob("*.exr"))]
+    steps = [np.abs(a - b).mean() for a, b in zip(frames, frames[1:] + frames[:1], strict=True)]
+    assert len(frames) == 12
+    assert steps[-1] <= 1.5 * np.median(steps[:-1])
+
+
+def test_keys_are_followed_frame_by_frame(tmp_path, fire):
+    keyed = YOUNG | {"intensity": [[1, 1.0], [3, 0.0]], "smoke_colour": [[1, [0, 0, 0]], [3, [1, 1, 1]]]}
+    do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL | {"controls": keyed})
+    bright = [read_exr(path)[..., 0].sum() for path in sorted(tmp_path.glob("*.exr"))]
+    assert bright[0] > bright[1] > bright[2]
+
+
+def test_a_silhouette_is_an_emitter(tmp_path, fire):
+    mask = Image.new("RGBA", (32, 32))
+    mask.paste((255, 255, 255, 255), (2, 24, 10, 32))
+    mask.save(tmp_path / "mask.png")
+    value = {"picture": str(tmp_path / "mask.png")}
+    do("effect.render", kind="fire", out=tmp_path / "out", weights=fire, emitter=value, **SMALL | {"frames": 1})
+    red = read_exr(tmp_path / "out/fire_0001.exr")[..., 0]
+    assert red[:, :20].sum() > 3 * red[:, 20:].sum()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "words"),
+    [
+        ({"size": 0}, UsageError, "0 x 0"),
+        ({"size": [512, 0]}, UsageError, "512 x 0"),
+        ({"size": [512, 40.5]}, UsageError, "whole pixels"),
+        ({"size": 100000}, UsageError, "100000"),
+        ({"frames": 0}, UsageError, "0 frames"),
+        ({"frames": 2, "loop": True}, UsageError, "loop"),
+        ({"controls": {"wind": float("nan")}}, UsageError, "Wind"),
+        ({"controls": {"wind": 1000}}, UsageError, "from 0 to 60"),
+        ({"controls": {"wind": [[1, 3], [2, 1000]]}}, UsageError, "from 0 to 60"),
+        ({"controls": {"wind": [[1, 3], [1, 4]]}}, UsageError, "Wind"),
+        ({"controls": {"wind": []}}, UsageError, "Wind"),
+        ({"controls": {"smoke_colour": 0.5}}, UsageError, "three numbers"),
+        ({"controls": {"wnd": 1}}, UsageError, "wnd"),
+        ({"controls": 5}, UsageError, "Controls"),
+        ({"controls": {"seed": 1}, "seed": 2}, UsageError, "two seeds"),
+        ({"emitter": {"shape": "cube"}}, UsageError, "cube"),
+        ({"emitter": {"radius": 0}}, EffectError, "nothing can come out"),
+        ({"emitter": {"radius": float("nan")}}, UsageError, "radius"),
+        ({"emitter": {"position": [40, 0, 0]}}, EffectError, "emitter is empty"),
+        ({"emitter": {"picture": "nowhere.png"}}, EffectError, "silhouette"),
+        ({"kind": "custard"}, UsageError, "custard"),
+        ({"weights": None}, EffectError, "fire"),
+        ({"kind": "smoke"}, EffectError, "fire"),
+    ],
+)
+def test_bad_input_is_refused_in_words_and_leaves_nothing(tmp_path, fire, asked, error, words):
+    with pytest.raises(error) as told:
+        do("effect.render", **{"kind": "fire", "weights": fire, "out": tmp_path / "out"} | asked)
+    assert words in str(told.value)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_an_empty_silhouette_is_refused(tmp_path, fire):
+    Image.new("L", (8, 8)).save(tmp_path / "black.png")
+    Image.new("RGBA", (8, 8)).save(tmp_path / "clear.png")
+    for name in ("black.png", "clear.png"):
+        with pytest.raises(EffectError) as told:
+            do("effect.render", kind="fire", weights=fire, out=tmp_path, emitter={"picture": str(tmp_path / name)})
+        assert name in str(told.value)
+
+
+# --- water
+
+
+def test_water_is_a_tile_with_layers(tmp_path):
+    value = do("effect.render", kind="pool", out=tmp_path, size=32, frames=2, controls={"seed": 3})
+    assert value["loop"] and value["metres"] == 4
+    assert files(tmp_path) == ["pool_0001.exr", "pool_0002.exr"]
+    path = tmp_path / "pool_0001.exr"
+    rgba = read_exr(path)
+    assert rgba.shape == (32, 32, 4) and (rgba[..., 3] == 1).all() and rgba.min() >= 0
+    normal, moved = layer(path, "normal"), layer(path, "displacement")
+    assert np.linalg.norm(normal, axis=2) == pytest.approx(1, abs=2e-3)
+    parts = read_header(path)
+    planes = {name: Plane(0, (f"{name}.V",)) for name in ("height", "foam", "caustics")}
+    single = read_planes(path, parts, planes)
+    assert np.array_equal(single["height"][..., 0], moved[..., 1])
+    assert single["caustics"].mean() == pytest.approx(1, rel=0.01)
+    inside = np.abs(np.diff(rgba[..., 1], axis=1)).mean()
+    assert np.abs(rgba[:, 0, 1] - rgba[:, -1, 1]).mean() < 2 * inside
+    again = do("effect.render", kind="pool", out=tmp_path, size=32, frames=2, controls={"seed": 3})
+    assert again["skipped"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"size": 33}, "even"),
+        ({"size": [64, 32]}, "square"),
+        ({"size": 0}, "0"),
+        ({"frames": 0}, "0 frames"),
+        ({"controls": {"depth": [[1, 2], [3, 4]]}}, "keys"),
+        ({"controls": {"depth": float("nan")}}, "Depth"),
+        ({"controls": {"dpth": 1}}, "dpth"),
+        ({"emitter": {"shape": "disc"}}, "emitter"),
+    ],
+)
+def test_water_refuses_bad_input(tmp_path, asked, words):
+    with pytest.raises(UsageError) as told:
+        do("effect.render", **{"kind": "pool", "size": 32, "out": tmp_path} | asked)
+    assert words in str(told.value)
+    assert files(tmp_path) == []
+
+
+# --- panel, preview
+
+
+@pytest.mark.parametrize("kind", ["fire", "smoke", "explosion", "ocean", "river", "pool", "rain"])
+def test_controls_are_a_table(kind):
+    value = do("effect.controls", kind=kind)
+    names = [control["name"] for control in value["controls"]]
+    assert "seed" in names and len(set(names)) == len(names)
+    for control in value["controls"]:
+        assert control["label"] and control["meaning"] and control["low"] < control["high"]
+    assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(("kind", "frame"), [("fire", None), ("explosion", 10), ("rain", 3)])
+def test_a_preview_is_a_picture_of_the_size_asked_for(tmp_path, kind, frame):
+    out = tmp_path / "look.png"
+    do("effect.preview", kind=kind, out=out, frame=frame, size=[48, 64])
+    picture = np.asarray(Image.open(out))
+    assert picture.shape == (64, 48, 3)
+    assert picture.std() > 3
+    if kind != "rain":
+        assert picture[40:, ..., 0].max() > picture[:4, ..., 0].max()
+
+
+def test_a_preview_follows_the_controls(tmp_path):
+    def shown(**controls: Any) -> np.ndarray:
+        do("effect.preview", kind="fire", out=tmp_path / "look.png", size=48, controls=controls)
+        return np.asarray(Image.open(tmp_path / "look.png")).astype(float)
+
+    still, windy, dim = shown(), shown(wind=2.0), shown(intensity=0.2)
+    assert windy[:, 30:, 0].sum() > still[:, 30:, 0].sum()
+    assert dim[..., 0].sum() < still[..., 0].sum()
+    with pytest.raises(UsageError):
+        do("effect.preview", kind="fire", out=tmp_path / "no.png", frame=-3)
+    assert files(tmp_path) == ["look.png"]
+
+
+# --- flipbook
+
+
+def test_a_flipbook_lays_frames_out_row_by_row(burning, tmp_path):
+    out = tmp_path / "fire.png"
+    value = do("effect.flipbook", frames=burning, rows=2, columns=2, out=out, movie=tmp_path / "fire.webp")
+    assert files(tmp_path) == ["fire.exr", "fire.json", "fire.png", "fire.webp", "fire_motion.png"]
+    told = json.loads((tmp_path / "fire.json").read_text())
+    assert told["frames"] == 3 and told["cell"] == [40, 56] and told["size"] == [80, 112]
+    assert value["motion_scale"] == told["motion_scale"] > 0
+    atlas = read_exr(tmp_path / "fire.exr")
+    second = read_exr(burning / "fire_0002.exr")
+    assert np.array_equal(atlas[:56, 40:], second)
+    assert not atlas[56:, 40:].any()
+    coded = np.asarray(Image.open(tmp_path / "fire_motion.png")).astype(float)[..., :2] / 255
+    motion = (coded[:56, 40:] - 0.5) * 2 * told["motion_scale"] * [40, 56]
+    vector = layer(burning / "fire_0002.exr", "vector")
+    assert np.allclose(motion, np.stack([-vector[..., 2], vector[..., 3]], -1), atol=0.02 * told["motion_scale"] * 56)
+    with Image.open(tmp_path / "fire.webp") as movie:
+        assert movie.n_frames == 3
+
+
+def test_straight_alpha_shows_the_same_before_black():
+    linear = np.array([[[0.2, 0.1, 0.05, 0.0], [4.0, 1.0, 0.1, 0.3], [0.1, 0.1, 0.1, 0.5], [0, 0, 0, 0]]], np.float32)
+    shown = straight(linear).astype(float) / 255
+    before_black = shown[..., :3] * shown[..., 3:]
+    assert before_black[0, 0] == pytest.approx(View.standard().to_display(linear[..., :3])[0, 0], abs=0.02)
+    assert shown[0, 2, 3] == pytest.approx(0.5, abs=0.01)
+    assert shown[0, 2, 0] == pytest.approx(float(View.standard().to_display(np.full((1, 1, 3), 0.2, np.float32))[0, 0, 0]), abs=0.01)
+    assert not shown[0, 3].any()
+
+
+def test_flipbooks_refuse_what_they_cannot_be(burning, tmp_path):
+    for wrong, error in (
+        ({"frames": tmp_path}, EffectError),
+        ({"rows": 0}, UsageError),
+        ({"out": tmp_path / "fire.jpg"}, UsageError),
+        ({"cell": 400}, UsageError),
+        ({"movie": tmp_path / "fire.mp4"}, UsageError),
+        ({"rows": 1, "columns": 1000, "frames": burning}, None),
+    ):
+        asked = {"frames": burning, "rows": 2, "columns": 2, "out": tmp_path / "fire.png"} | wrong
+        with pytest.raises(error or PaintoverError):
+            do("effect.flipbook", **asked)
+        assert files(tmp_path) == []
+
+
+# --- command line
+
+
+def test_the_command_line_renders_with_keys(tmp_path, fire, capsys):
+    arguments = ["effect", "render", "fire", "--out", tmp_path, "--weights", fire, "--size", "40x56", "--frames", "2"]
+    turned = ["--set", "age=0.2", "--set", "smoke_colour=0.1,0.2,0.3", "--key", "wind=1:0", "--key", "wind=2:3", "--seed", "7"]
+    assert cli.main([*map(str, arguments), *turned, "--json"]) == cli.DONE
+    *progress, result = map(json.loads, capsys.readouterr().out.splitlines())
+    assert result["value"]["size"] == [40, 56] and len(result["value"]["written"]) == 2
+    assert progress[-1]["report"]["rate"] > 0 and progress[-1]["report"]["remaining"] == 0
+    keyed = {"age": 0.2, "smoke_colour": [0.1, 0.2, 0.3], "wind": [[1, 0], [2, 3]]}
+    do("effect.render", kind="fire", out=tmp_path / "b", weights=fire, size=[40, 56], frames=2, seed=7, controls=keyed)
+    assert recipe(tmp_path / "fire_0001.exr") == recipe(tmp_path / "b/fire_0001.exr")
+    assert cli.main(["effect", "flipbook", str(tmp_path), "--rows", "1", "--columns", "2", "--out", str(tmp_path / "f.exr")]) == cli.DONE
+
+
+@pytest.mark.parametrize("wrong", [["--set", "wind"], ["--key", "wind=3"], ["--set", "wind=a"], ["--size", "ax3"]])
+def test_the_command_line_refuses_wrong_options(tmp_path, wrong):
+    with pytest.raises(SystemExit) as told:
+        cli.main(["effect", "render", "fire", "--out", str(tmp_path), *wrong])
+    assert told.value.code == cli.WRONG_USAGE
+
+
+def test_a_control_is_set_or_keyed_not_both(tmp_path):
+    for pair in (["--set", "wind=1", "--key", "wind=1:2"], ["--set", "wind=1", "--set", "wind=2"]):
+        with pytest.raises(SystemExit):
+            cli.main(["effect", "render", "fire", "--out", str(tmp_path), *pair])
+
+
+def test_missing_weights_end_the_program_with_words(tmp_path):
+    weights = ["--weights", str(tmp_path / "none.safetensors")]
+    command = [sys.executable, "-m", "backend", "effect", "render", "fire", "--out", str(tmp_path / "out"), *weights]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == cli.FAILED
+    assert "none.safetensors" in told.stderr and "Traceback" not in told.stderr
+    assert files(tmp_path / "out") == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path, fire):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        do("effect.render", kind="fire", out=tmp_path / "file", weights=fire)
+
+
+def test_boxes_have_the_shape_of_their_picture():
+    assert cells(64, 96) == (32, 48, 32)
+    z, y, x = cells(512, 512)
+    assert x == y and z < y and 0.8 < x * y * z / 49152 < 1.2
+    assert cells(512, 512, rows=32) == (22, 32, 32)
