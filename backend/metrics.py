@@ -136,7 +136,7 @@ def density_coverage(images_: Sequence[Image], truths: Sequence[Image], seed: in
     Coverage: what share of the true ones has one of ours nearby, at most 1. A sample is a patch of some 36 pixels, told
     by the mean and deviation of each feature in it: the features themselves would put what is blurred, in the middle
     of all textures, near to each of them. Patches in which nothing is to be seen do not count. Higher is better.
-    (0, 0) where one side holds next to nothing.
+    (0, 0) where one side holds next to nothing. Pictures are at least 34 pixels high and wide.
     """
     generator = torch.Generator().manual_seed(seed)
     layers = [

@@ -55,16 +55,20 @@ class Doubling(nn.Module):
     """(N, inputs, H, W) to (N, outputs, 2 H, 2 W): a sub-pixel convolution that at first repeats each pixel.
 
     Initialised like that (Aitken et al. 2017), its four pixels are alike, and so no checkerboard has to be unlearned.
+    ``smooth``: interpolated instead, for where little comes after that could undo a grid of two pixels.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, smooth: bool = False) -> None:
         super().__init__()
-        self.layer = convolution(inputs, 4 * outputs)
-        with torch.no_grad():
-            self.layer.weight.copy_(self.layer.weight[::4].repeat_interleave(4, 0))
+        self.smooth = smooth
+        self.layer = convolution(inputs, outputs if smooth else 4 * outputs)
+        if not smooth:
+            with torch.no_grad():
+                self.layer.weight.copy_(self.layer.weight[::4].repeat_interleave(4, 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.layer(F.leaky_relu(x, SLOPE)), 2)
+        x = self.layer(F.leaky_relu(x, SLOPE))
+        return enlarged(x, 2) if self.smooth else F.pixel_shuffle(x, 2)
 
 
 class EffectGenerator(nn.Module):
@@ -88,10 +92,11 @@ class EffectGenerator(nn.Module):
         self.up = Doubling(config.context, first)
         self.beside = convolution(first, first, 1, gain=0.5)
         self.floors = nn.ModuleList(
-            nn.Sequential(ResidualBlock(coarser), Doubling(coarser, width))
-            for coarser, width in zip(config.widths, finer, strict=False)
+            nn.Sequential(ResidualBlock(coarser), Doubling(coarser, width, smooth=floor == len(finer)))
+            for floor, (coarser, width) in enumerate(zip(config.widths, finer, strict=False), 1)
         )
         self.enter = convolution(pixel, config.widths[-1], 1, gain=0.5)
+        self.detail = convolution(config.widths[-1], config.widths[-1])
         self.leave = convolution(config.widths[-1], config.channels + 1, gain=0.1)
         lowest = torch.zeros(config.channels, 1, 1)
         lowest[list(config.signed)] = -LIMIT
@@ -102,12 +107,12 @@ class EffectGenerator(nn.Module):
     def margin(self) -> int:
         """Pixels of surroundings that a pixel depends on, a multiple of ``factor``.
 
-        At the coarse size 1 for ``head`` or, nearly, ``down``, 2 a block and 1 to go up; 3 on each floor between; 1 at
-        full size; and everywhere up to one more, where a pixel's place in its coarser one matters.
+        At the coarse size 1 for ``head`` or, nearly, ``down``, 2 a block and 1 to go up; 3 on each floor between, and 1
+        to interpolate from the last; 2 at full size; and up to one of each, where a pixel's place in it matters.
         """
         cells = 1 + 2 * self.config.blocks + 1 + 1
         finer = sum(3 / 2**floor for floor in range(1, len(self.config.widths)))
-        return int(self.config.factor * math.ceil(cells + finer + 2 / self.config.factor))
+        return int(self.config.factor * math.ceil(cells + finer + 5 / self.config.factor))
 
     def forward(self, coarse: Tensor, noise: Tensor, previous: Tensor) -> Tensor:
         base = enlarged(coarse, self.config.factor)
@@ -118,7 +123,9 @@ class EffectGenerator(nn.Module):
         x = self.up(x) + self.beside(side)
         for floor in self.floors:
             x = floor(x)
-        x = self.leave(F.leaky_relu(x + self.enter(pixel), SLOPE))
+        x = x + self.enter(pixel)
+        x = x + self.detail(F.leaky_relu(x, SLOPE))
+        x = self.leave(F.leaky_relu(x, SLOPE))
         # Nothing comes of nothing: a coarse pixel is empty only if all fine ones in it are.
         there = enlarged(-torch.expm1(-SOMETHING * coarse.abs().sum(1, keepdim=True)), self.config.factor)
         return self._bounded(base + there * (torch.sigmoid(x[:, -1:]) * detail + x[:, :-1]))
@@ -138,10 +145,11 @@ def multiplications(config: Config) -> dict[str, float]:
         "gather": pixel * first,
         "context": 9 * config.context * coarse * (config.channels + first + 2 * config.blocks * config.context),
         "up": 9 * config.context * 4 * first * coarse + first * first * 4 * coarse,
-        "enter, leave": config.widths[-1] * (pixel + 9 * (config.channels + 1)),
+        "full size": config.widths[-1] * (pixel + 9 * (config.widths[-1] + config.channels + 1)),
     }
     for floor, (coarser, width) in enumerate(zip(config.widths, finer, strict=False), 1):
-        parts[f"floor {floor}"] = coarse * 4**floor * 9 * coarser * (2 * coarser + 4 * width)
+        outputs = width if floor == len(finer) else 4 * width
+        parts[f"floor {floor}"] = coarse * 4**floor * 9 * coarser * (2 * coarser + outputs)
     return parts
 
 
