@@ -1,10 +1,10 @@
 """``effect.flipbook``: the frames of an effect in one atlas, with motion vectors for frame blending.
 
-As game engines take them: frame 0 at the upper left, row after row. NAME.exr holds scene-linear premultiplied RGBA, and
-the vectors in its layer ``vector``; NAME.png shows the same as display colours with straight alpha; NAME_motion.png the
-vectors; NAME.json says it all. A motion vector is R to the right and G downward, from this frame to the next, in sizes
-of a cell, times 0.5 / ``motion_scale``, plus 0.5; so (R - 0.5) * 2 * motion_scale is in cells. To blend by a share s, look
-up this frame s vectors back and the next one (1 - s) vectors ahead.
+As game engines take them: frame 0 at the upper left, row after row. NAME.exr holds scene-linear premultiplied RGBA and,
+in its layer ``vector``, the motion; NAME.png display colours with straight alpha; NAME_motion.png the motion;
+NAME.json says it all. Motion leads from this frame to the next, R to the right and G downward: (R - 0.5) * 2 *
+motion_scale is in widths of a cell, and with G in its heights. To blend by a share s, look up this frame s times the
+motion back, and the next one (1 - s) times its own ahead.
 """
 
 import io

@@ -18,7 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .. import images as pictures
-from ..errors import EffectError, UsageError
+from ..errors import EffectError, OutputError, UsageError
 from ..images import HALF_MAX, FloatImage, written_beside
 from ..job import Job
 from .carry import LIFE
@@ -179,7 +179,7 @@ class _Run:
         """Yields the files as they are written."""
         known, kept = self._memory.read()
         resume = known if known is not None and self.first <= known < min(self.todo) else self.first - 1
-        frame, drawn = self.first, resume
+        drawn = resume
         started = saved = time.monotonic()
         done = 0
         with ThreadPoolExecutor(1) as writer:
@@ -210,7 +210,7 @@ class _Run:
                 if writing:
                     yield writing.result()
             except BaseException:
-                with suppress(OSError):
+                with suppress(OutputError):
                     self._keep(drawn)
                 raise
         self._memory.forget()

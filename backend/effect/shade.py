@@ -24,8 +24,10 @@ FIRELIGHT: Mapping[str, float] = {"fire": 4.0, "smoke": 4.0, "explosion": 14.0}
 _LAMP_COLOUR = (1.35, 1.26, 1.12)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
-_RELIEF = 0.5  # how deep the detail of the fine picture is modelled by the lamp
+_RELIEF = 0.4  # how deep the detail of the fine picture is modelled by the lamp
 _FAINT = 1e-3
+LARGEST = 1_500_000  # pixels that are shaded at once
+MARGIN = 4  # coarse pixels around it that a pixel's shade depends on
 _LAYER = CHANNELS.index
 
 
@@ -46,18 +48,36 @@ class Shading:
         return cls(kind, colour, number(values["temperature"]))
 
 
-def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float) -> Tensor:
+def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, most: int = LARGEST) -> Tensor:
     """Pictures (B, 8, H, W) of ``projection.CHANNELS`` to RGBA (B, 4, H, W), scene-linear, premultiplied.
 
     ``lit``: the light on the smoke in the coarse picture, which is ``factor`` times smaller. ``height``: of the box, in
-    metres. Alpha is 1 - exp(-optical depth). Fire adds light without hiding what is behind it.
+    metres. Alpha is 1 - exp(-optical depth). Fire adds light without hiding what is behind it. Pictures of more than
+    ``most`` pixels are shaded in bands, for the memory's sake; it makes no difference to them.
     """
+    rows, width = fine.shape[2:]
+    pixels = rows / height
+    if rows * width <= most:
+        return _shade(fine, lit, shading, factor, pixels)
+    band = max(most // width // factor, 1) * factor
+    bands = []
+    for top in range(0, rows, band):
+        first, end = max(top - MARGIN * factor, 0), min(top + band + MARGIN * factor, rows)
+        cells = slice(first // factor, end // factor)
+        part = Lit(lit.weighted[:, :, cells], lit.weight[:, :, cells])
+        shaded = _shade(fine[:, :, first:end], part, shading, factor, pixels)
+        bands.append(shaded[:, :, top - first : min(top + band, rows) - first])
+    return torch.cat(bands, 2)
+
+
+def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float) -> Tensor:
+    """``pixels``: to a metre."""
     emission, density = (fine[:, _LAYER(name)].clamp(min=0) for name in ("emission", "optical_depth"))
     alpha = -torch.expm1(-density)[:, None]
     fire = glow(fine[:, _LAYER("temperature")], shading.hottest).movedim(-1, 1)
     fire = fire * (emission * EXPOSURE[shading.kind])[:, None]
     lights = _spread(lit, factor)
-    relief = _relief(fine, alpha, factor, height)
+    relief = _relief(fine, alpha, factor, pixels)
 
     def column(colour: tuple[float, float, float]) -> Tensor:
         return fine.new_tensor(colour).view(1, 3, 1, 1)
@@ -80,29 +100,27 @@ def _spread(lit: Lit, factor: int) -> Tensor:
     return fine[:, :-1] / fine[:, -1:]
 
 
-def _relief(fine: Tensor, alpha: Tensor, factor: int, height: float) -> Tensor:
+def _relief(fine: Tensor, alpha: Tensor, factor: int, pixels: float) -> Tensor:
     """How much more, or less, than its surroundings the lamp lights each pixel (B, 1, H, W), about -1..1.
 
     From the slope of the surface that one sees, of which only what is finer than the coarse picture counts: the rest of
     the shading was done in the volume. Thin smoke has no surface; it bulges by its optical depth.
     """
-    pixels = fine.shape[2] / height
     depth = fine[:, _LAYER("depth")][:, None] * pixels
     bulge = torch.log1p(fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None] * factor
-    around = _blurred(torch.cat((depth * alpha, alpha), 1), factor)
-    surface = torch.where(alpha > 0.05, depth - around[:, :1] / (around[:, 1:] + _FAINT), 0.0) * alpha
-    rise = _blurred(bulge - surface, 1) - _blurred(bulge - surface, factor)
-    padded = F.pad(rise, (1, 1, 1, 1), mode="replicate")
-    right = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]) * 0.5
-    down = (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]) * 0.5
+    around = _blurred(torch.cat((depth * alpha, alpha, bulge), 1), factor)
+    surface = (around[:, :1] / (around[:, 1:2] + _FAINT) - depth) * alpha**2
+    rise = F.pad(surface + bulge - around[:, 2:], (1, 1, 1, 1), mode="replicate")
+    right = (rise[:, :, 1:-1, 2:] - rise[:, :, 1:-1, :-2]) * 0.5
+    down = (rise[:, :, 2:, 1:-1] - rise[:, :, :-2, 1:-1]) * 0.5
     x, y, _ = LAMP
-    facing = (-right * x + down * y) * torch.rsqrt(1 + right**2 + down**2)
+    facing = (down * y - right * x) * torch.rsqrt(1 + right**2 + down**2)
     return _RELIEF * torch.tanh(0.5 * facing)
 
 
 def _blurred(pictures: Tensor, radius: int) -> Tensor:
-    """A tent of so many pixels to each side."""
+    """The mean under a tent that reaches ``radius`` pixels, an even number, to each side."""
+    half = radius // 2
     for _ in range(2):
-        padded = F.pad(pictures, (radius // 2, radius // 2) * 2, mode="replicate") if radius > 1 else pictures
-        pictures = F.avg_pool2d(padded, radius // 2 * 2 + 1, 1) if radius > 1 else pictures
+        pictures = F.avg_pool2d(F.pad(pictures, (half, half, half, half), mode="replicate"), 2 * half + 1, 1)
     return pictures
