@@ -310,6 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--columns", type=int, required=True)
     command.add_argument("--out", metavar="FILE", required=True, help="a .png or .exr; both are written, and a .json")
     command.add_argument("--cell", metavar="PIXELS", type=int, help="width of a frame in the atlas, its own without")
+    command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
     command.add_argument("--movie", metavar="FILE", help="also a preview that moves: .webp, .gif or .png")
 
     command = add(effect, "simulate", "effect.simulate", "make a training set of simulations")

@@ -232,6 +232,108 @@ def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
         ) from error
 
 
+def effect_controls(params: Params, job: Job) -> dict[str, Any]:
+    """What can be turned on an effect: a panel's table."""
+    kind = params.text("kind")
+    params.finish()
+    from .effect.panel import described
+
+    return described(kind)
+
+
+def effect_render(params: Params, job: Job) -> dict[str, Any]:
+    """Render fire, smoke, an explosion or water as frames."""
+    kind, out = params.text("kind"), params.path("out")
+    frames, start = params.optional_integer("frames"), params.optional_integer("start")
+    seed, loop = params.optional_integer("seed", minimum=0), params.switch("loop")
+    picture, controls, emitter = (params.anything(name) for name in ("size", "controls", "emitter"))
+    fps, tile = params.optional_positive("fps"), params.optional_integer("tile", minimum=64)
+    weights = params.optional_path("weights")
+    params.finish()
+    from .effect.panel import WATER, check_kind
+
+    check_kind(kind)
+    _check_room(out)
+    try:
+        if kind in WATER:
+            from .effect.water.render import render as render_water
+
+            for name, given in (("emitter", emitter), ("weights", weights), ("tile", tile)):
+                if given is not None:
+                    raise UsageError(f"Water takes no {name}.", parameter=name)
+            return render_water(
+                kind=kind,
+                out=out,
+                job=job,
+                frames=frames,
+                picture=picture,
+                seed=seed,
+                controls=controls,
+                start=1 if start is None else start,
+                fps=fps,
+            )
+        from .effect.render import render
+
+        return render(
+            kind=kind,
+            out=out,
+            job=job,
+            frames=frames,
+            picture=picture,
+            seed=seed,
+            loop=loop,
+            controls=controls,
+            emitter=emitter,
+            start=1 if start is None else start,
+            fps=fps,
+            tile=tile,
+            weights=weights,
+        )
+    except Cancelled as error:
+        raise Cancelled(
+            "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
+        ) from error
+
+
+def effect_preview(params: Params, job: Job) -> dict[str, Any]:
+    """A first look at an effect at one frame: a small PNG, within about a second."""
+    kind, out = params.text("kind"), params.path("out")
+    frame, start = params.optional_integer("frame"), params.optional_integer("start")
+    seed, picture = params.optional_integer("seed", minimum=0), params.anything("size")
+    controls, emitter = params.anything("controls"), params.anything("emitter")
+    params.finish()
+    from .effect.panel import check_kind
+    from .effect.preview import preview
+
+    check_kind(kind)
+    _check_room(out.parent)
+    return preview(
+        kind=kind,
+        out=out,
+        job=job,
+        frame=frame,
+        start=start,
+        picture=picture,
+        seed=seed,
+        controls=controls,
+        emitter=emitter,
+    )
+
+
+def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
+    """Lay the frames of a folder out in an atlas, as game engines take them."""
+    folder, out = params.path("frames"), params.path("out")
+    rows, columns = params.integer("rows", minimum=1), params.integer("columns", minimum=1)
+    cell, movie = params.optional_integer("cell", minimum=8), params.optional_path("movie")
+    fps = params.optional_positive("fps")
+    params.finish()
+    from .effect.flipbook import flipbook
+    from .effect.frames import FPS
+
+    _check_room(out.parent)
+    return flipbook(folder=folder, out=out, rows=rows, columns=columns, cell=cell, movie=movie, job=job, fps=fps or FPS)
+
+
 def effect_train(params: Params, job: Job) -> dict[str, Any]:
     """Learn an effect from simulations."""
     kind, data, out = params.text("kind"), params.path("data"), params.path("out")
@@ -265,103 +367,6 @@ def effect_train(params: Params, job: Job) -> dict[str, Any]:
         ) from error
 
 
-def effect_controls(params: Params, job: Job) -> dict[str, Any]:
-    """What can be turned on an effect: a panel's table."""
-    kind = params.text("kind")
-    params.finish()
-    from .effect.panel import described
-
-    return described(kind)
-
-
-def effect_render(params: Params, job: Job) -> dict[str, Any]:
-    """Render fire, smoke, an explosion or water as frames."""
-    kind, out = params.text("kind"), params.path("out")
-    frames, start = params.optional_integer("frames"), params.optional_integer("start")
-    seed, loop = params.optional_integer("seed", minimum=0), params.switch("loop")
-    picture, controls, emitter = (params.anything(name) for name in ("size", "controls", "emitter"))
-    fps, tile = params.optional_positive("fps"), params.optional_integer("tile", minimum=64)
-    weights = params.optional_path("weights")
-    params.finish()
-    from .effect.panel import WATER
-
-    _check_room(out)
-    try:
-        if kind in WATER:
-            from .effect.water.render import render as render_water
-
-            for name, given in (("emitter", emitter), ("weights", weights), ("tile", tile)):
-                if given is not None:
-                    raise UsageError(f"Water takes no {name}.", parameter=name)
-            return render_water(
-                kind=kind,
-                out=out,
-                job=job,
-                frames=frames,
-                picture=picture,
-                seed=seed,
-                controls=controls,
-                start=start or 1,
-                fps=fps,
-            )
-        from .effect.render import render
-
-        return render(
-            kind=kind,
-            out=out,
-            job=job,
-            frames=frames,
-            picture=picture,
-            seed=seed,
-            loop=loop,
-            controls=controls,
-            emitter=emitter,
-            start=1 if start is None else start,
-            fps=fps,
-            tile=tile,
-            weights=weights,
-        )
-    except Cancelled as error:
-        raise Cancelled(
-            "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
-        ) from error
-
-
-def effect_preview(params: Params, job: Job) -> dict[str, Any]:
-    """A first look at an effect at one frame: a small PNG, within about a second."""
-    kind, out = params.text("kind"), params.path("out")
-    frame, start = params.optional_integer("frame"), params.optional_integer("start")
-    seed, picture = params.optional_integer("seed", minimum=0), params.anything("size")
-    controls, emitter = params.anything("controls"), params.anything("emitter")
-    params.finish()
-    from .effect.preview import preview
-
-    _check_room(out.parent)
-    return preview(
-        kind=kind,
-        out=out,
-        job=job,
-        frame=frame,
-        start=start,
-        picture=picture,
-        seed=seed,
-        controls=controls,
-        emitter=emitter,
-    )
-
-
-def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
-    """Lay the frames of a folder out in an atlas, as game engines take them."""
-    folder, out = params.path("frames"), params.path("out")
-    rows, columns = params.integer("rows", minimum=1), params.integer("columns", minimum=1)
-    cell, movie = params.optional_integer("cell", minimum=8), params.optional_path("movie")
-    params.finish()
-    from .effect.flipbook import flipbook
-
-    _check_room(out.parent)
-    return flipbook(folder=folder, out=out, rows=rows, columns=columns, cell=cell, movie=movie, job=job)
-
-
 VERBS: Mapping[str, Verb] = {
     "info": info,
     "shot.check": shot_check,
@@ -371,9 +376,9 @@ VERBS: Mapping[str, Verb] = {
     "look.paint": look_paint,
     "look.card": look_card,
     "effect.simulate": effect_simulate,
-    "effect.train": effect_train,
     "effect.controls": effect_controls,
     "effect.render": effect_render,
     "effect.preview": effect_preview,
     "effect.flipbook": effect_flipbook,
+    "effect.train": effect_train,
 }

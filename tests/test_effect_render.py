@@ -392,6 +392,14 @@ def test_a_flipbook_lays_frames_out_row_by_row(burning, tmp_path):
         assert movie.n_frames == 3
 
 
+def test_a_flipbook_of_fewer_cells_takes_every_other_frame(burning, tmp_path):
+    every = do("effect.flipbook", frames=burning, rows=1, columns=3, out=tmp_path / "a.png", fps=12)
+    fewer = do("effect.flipbook", frames=burning, rows=1, columns=1, out=tmp_path / "b.png", fps=12, cell=20)
+    assert (every["frames"], every["stride"], every["fps"]) == (3, 1, 12)
+    assert (fewer["frames"], fewer["stride"], fewer["fps"]) == (1, 3, 4)
+    assert fewer["cell"] == [20, 28] and fewer["motion_scale"] > every["motion_scale"]
+
+
 def test_straight_alpha_shows_the_same_before_black():
     linear = np.array([[[0.2, 0.1, 0.05, 0.0], [4.0, 1.0, 0.1, 0.3], [0.1, 0.1, 0.1, 0.5], [0, 0, 0, 0]]], np.float32)
     shown = straight(linear).astype(float) / 255

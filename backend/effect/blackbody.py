@@ -8,7 +8,7 @@ from torch import Tensor
 SECOND_RADIATION = 1.438777e-2  # m K, hc / k
 COLDEST, HOTTEST, ENTRIES = 300.0, 10_000.0, 512
 LEAST_REFERENCE = 1500.0  # K: nobody exposes for gas that is colder
-EXPOSURE = 0.5  # how far light falls with the eye's sensitivity, as a power: 1 is physics, and hides what is red hot
+EXPOSURE = 0.7  # how far light falls with the eye's sensitivity, as a power: 1 is physics, and hides what is red hot
 
 # Wyman, Sloan and Shirley 2013, "Simple Analytic Approximations to the CIE XYZ Color Matching Functions", equation 4:
 # lobes as (weight, centre, width below it, width above it), in nm.

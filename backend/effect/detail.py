@@ -1,5 +1,6 @@
 """Fine detail for coarse pictures, frame after frame, by the generator: at any size, in tiles without a seam."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,14 +38,21 @@ class Model:
 class Detail:
     """Draws the fine pictures of one effect. ``period``, ``first``: see ``sequence.Sequence``.
 
-    ``tile``: pixels of a tile's side; chosen if None. ``last``: what ``draw`` made last, encoded.
+    ``tile``: pixels of a tile's side; chosen if None. ``check`` is called before each tile, and may raise to end it all.
+    ``last``: what ``draw`` made last, encoded.
     """
 
     def __init__(
-        self, model: Model, seed: int, period: int | None = None, first: int = 0, tile: int | None = None
+        self,
+        model: Model,
+        seed: int,
+        period: int | None = None,
+        first: int = 0,
+        tile: int | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.factor = model.generator.config.factor
-        self._model, self._tile = model, tile
+        self._model, self._tile, self._check = model, tile, check
         self._sequence = Sequence(model.generator, model.encoding, [seed], period, first)
         self.last: Tensor | None = None
 
@@ -81,6 +89,7 @@ class Detail:
         fine = torch.empty_like(previous[:, :-1])
         for top in range(0, height, tile):
             for left in range(0, width, tile):
+                self._check()
                 above, before = max(top - generator.margin, 0), max(left - generator.margin, 0)
                 below, after = top + tile + generator.margin, left + tile + generator.margin
                 rows, columns = slice(above, below), slice(before, after)

@@ -26,6 +26,7 @@ from ..colour import View
 from ..errors import EffectError, OutputError, UsageError
 from ..images import ByteImage, FloatImage, Plane, written_beside
 from ..job import Job
+from .frames import FPS
 
 MOST = 16384  # pixels of an atlas's side: what graphics cards take
 MOVIES = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG"}
@@ -51,19 +52,21 @@ def flipbook(
     cell: int | None,
     movie: Path | None,
     job: Job,
-    fps: float = 24.0,
+    fps: float = FPS,
 ) -> dict[str, Any]:
     """Write the atlas beside ``out``, whose suffix is .exr, .png or .json. ``cell``: width of a frame in it, in pixels.
 
-    The first ``rows`` x ``columns`` frames are taken; cells without a frame stay empty. ``movie``: also a preview
-    that moves. Raises ``EffectError`` where there are no frames, ``UsageError`` for what no atlas can be.
+    Where there are twice as many frames as cells, or more, every second one is taken, or fewer; what then is too many
+    is left out, and cells without a frame stay empty. ``fps``: of the frames. ``movie``: also a preview that moves. Raises ``EffectError`` where there are no frames, ``UsageError`` for what no atlas can be.
     """
     if out.suffix.lower() not in (".png", ".exr", ".json"):
         raise UsageError(f"A flipbook is a .png and an .exr, not {out.name}.", "Name one of them: both are written.")
     if movie is not None and movie.suffix.lower() not in MOVIES:
         raise UsageError(f"A moving preview is {', '.join(MOVIES)}, not {movie.name}.")
     started = time.monotonic()
-    files = _frames(folder)[: rows * columns]
+    found = _frames(folder)
+    stride = max(1, len(found) // (rows * columns))
+    files, rate = found[::stride][: rows * columns], fps / stride
     cells = []
     for count, file in enumerate(files, 1):
         cells.append(_cell(file, cell))
@@ -75,10 +78,10 @@ def flipbook(
                 f"An atlas of {width * columns} x {height * rows} pixels is too large for graphics cards.",
                 f"Choose smaller cells, or fewer: {MOST} pixels a side at most.",
             )
-        rate = count / max(time.monotonic() - started, 1e-9)
-        job.progress(0.8 * count / len(files), f"Read {file.name}", rate=rate)
+        pace = count / max(time.monotonic() - started, 1e-9)
+        job.progress(0.8 * count / len(files), f"Read {file.name}", rate=pace)
     rgba = _laid([item.rgba for item in cells], rows, columns)
-    motion = _laid([item.motion for item in cells], rows, columns)
+    motion = stride * _laid([item.motion for item in cells], rows, columns)
     scale = max(float(np.abs(motion).max()), _LEAST_MOTION)
     coded = (0.5 + 0.5 * motion / scale).astype(np.float32)
     names = {suffix: out.with_name(out.stem + suffix) for suffix in (".exr", ".png", "_motion.png", ".json")}
@@ -86,7 +89,8 @@ def flipbook(
         "rows": rows,
         "columns": columns,
         "frames": len(cells),
-        "fps": fps,
+        "stride": stride,
+        "fps": rate,
         "cell": [width, height],
         "size": [width * columns, height * rows],
         "order": "left to right, top to bottom",
@@ -101,7 +105,7 @@ def flipbook(
     blue = np.concatenate([coded, np.zeros_like(coded[..., :1])], 2)
     pictures.write_png(names["_motion.png"], np.rint(blue * 255).astype(np.uint8))
     if movie is not None:
-        _write_movie(movie, cells, fps)
+        _write_movie(movie, cells, rate)
     with written_beside(names[".json"]) as part:  # the last: it says that all the others are there
         part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return told | {"files": {kind: str(path) for kind, path in names.items()}, "movie": movie and str(movie)}

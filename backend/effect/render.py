@@ -173,7 +173,7 @@ class _Run:
         self._memory = _Memory(bake.out / f".{bake.kind}.carried.safetensors", bake.recipe)
         period = bake.take.frames if bake.take.loop else None
         seed = int(number(bake.take.effect.values(0)["seed"]))
-        self._detail = Detail(bake.model, seed, period, self.first, bake.tile)
+        self._detail = Detail(bake.model, seed, period, self.first, bake.tile, job.check)
 
     def paths(self) -> Iterator[Path]:
         """Yields the files as they are written."""
@@ -220,7 +220,7 @@ class _Run:
         take = self.bake.take
         views = take.views(self.bake.box, self.job)
         if not take.loop:
-            yield from views
+            yield from _ahead(views)
             return
         found: dict[int, View] = {}
         for frame, view in views:
@@ -267,6 +267,15 @@ class _Run:
         path = self.bake.path(frame)
         pictures.write_exr(path, rgba, layers, self.bake.recipe)
         return path
+
+
+def _ahead(views: Iterator[tuple[int, View]]) -> Iterator[tuple[int, View]]:
+    """The same; while one is at work the next is simulated."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, views, None)
+        while (view := coming.result()) is not None:
+            coming = pool.submit(next, views, None)
+            yield view
 
 
 def layers_of(fine: Tensor) -> dict[str, np.ndarray[Any, Any]]:
