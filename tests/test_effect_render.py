@@ -1,8 +1,10 @@
 """Effects as frames, previews and flipbooks: through the verbs and the command line."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,18 @@ def do(verb: str, job: Job | None = None, **params: Any) -> dict[str, Any]:
     return call(VERBS, verb, told, job or Job())
 
 
-def tiny(kind: str, path: Path, factor: int = 4) -> Path:
-    """The weights of a generator that was never trained, but adds detail of its own to what it gets."""
+def tiny(kind: str, path: Path, lively: bool = False) -> Path:
+    """The weights of a generator that was never trained, but adds a little detail of its own.
+
+    A ``lively`` one adds much, and keeps most of what it added before.
+    """
     torch.manual_seed(1)
-    config = Config(len(CHANNELS), (4, 5), factor=factor, noise=2, context=8, blocks=1, widths=(8, 8))
+    config = Config(len(CHANNELS), (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 8))
     network = EffectGenerator(config)
+    if lively:
+        with torch.no_grad():
+            network.leave.weight *= 4
+            network.leave.weight[-1], network.leave.bias[-1] = 0, 3
     card = {"kind": kind, "config": config.as_json(), "encoding": Encoding().as_json()}
     EffectFile(card, network.state_dict()).save(path)
     return path
@@ -52,6 +61,11 @@ def tiny(kind: str, path: Path, factor: int = 4) -> Path:
 @pytest.fixture(scope="module")
 def fire(tmp_path_factory) -> Path:
     return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory) -> Path:
+    return tiny("fire", tmp_path_factory.mktemp("weights") / "lively.safetensors", lively=True)
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +186,7 @@ def test_the_same_request_makes_the_same_bytes_and_nothing_twice(burning, tmp_pa
     value = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
     assert len(value["written"]) == 3
     assert value["pattern"] == str(tmp_path / "fire_####.exr")
-    for name in files(burning):
-        assert (burning / name).read_bytes() == (tmp_path / name).read_bytes()
+    same_frames(tmp_path, burning)
     again = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
     assert again["written"] == [] and again["skipped"] == [1, 2, 3]
     other = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL | {"controls": YOUNG | {"wind": 1}})
@@ -194,20 +207,49 @@ class Stopping(Job):
             self.cancel()
 
 
-def test_a_cancelled_bake_leaves_whole_frames_and_goes_on_where_it_was(burning, tmp_path, fire):
+def test_a_cancelled_bake_leaves_whole_frames_and_goes_on_where_it_was(tmp_path, lively, monkeypatch):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    asked = SMALL | {"kind": "fire", "weights": lively, "frames": 5}
+    do("effect.render", out=whole, **asked)
     with pytest.raises(Cancelled):
-        do("effect.render", Stopping(2), kind="fire", out=tmp_path, weights=fire, **SMALL)
-    left = [name for name in files(tmp_path) if not name.startswith(".")]
-    assert left and len(left) < 3
-    assert not [name for name in files(tmp_path) if ".part" in name]
+        do("effect.render", Stopping(3), out=stopped, **asked)
+    left = [name for name in files(stopped) if not name.startswith(".")]
+    assert 0 < len(left) < 5
+    assert not [name for name in files(stopped) if ".part" in name]
     for name in left:
-        read_exr(tmp_path / name)
-    (tmp_path / left[-1]).write_bytes(b"broken")
+        assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+    monkeypatch.setattr(Detail, "draw", counted(Detail.draw))
+    value = do("effect.render", out=stopped, **asked)
+    assert len(value["written"]) == 5 - len(left) >= Counted.calls
+    same_frames(stopped, whole)
+
+
+def test_a_broken_frame_is_made_again(burning, tmp_path, fire):
+    shutil.copytree(burning, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "fire_0002.exr").write_bytes((burning / "fire_0002.exr").read_bytes()[:2000])
     value = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL)
-    assert 0 < len(value["written"]) <= 3
-    assert files(tmp_path) == files(burning)
-    for name in files(burning):
-        assert (burning / name).read_bytes() == (tmp_path / name).read_bytes()
+    assert value["skipped"] == [1, 3]
+    same_frames(tmp_path, burning)
+
+
+def same_frames(folder: Path, other: Path) -> None:
+    assert files(folder) == files(other)
+    for name in files(folder):
+        assert (folder / name).read_bytes() == (other / name).read_bytes()
+
+
+class Counted:
+    calls = 0
+
+
+def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    Counted.calls = 0
+
+    def call_it(*arguments: Any) -> Any:
+        Counted.calls += 1
+        return function(*arguments)
+
+    return call_it
 
 
 def test_tiles_show_no_seam(tmp_path, fire):
@@ -220,9 +262,9 @@ def test_tiles_show_no_seam(tmp_path, fire):
         assert expected.shape == found.shape == (1, 8, 160, 96)
 
 
-def test_a_loop_closes(tmp_path, fire):
+def test_a_loop_closes(tmp_path, lively):
     asked = {"size": 48, "controls": {"age": 0.2, "size": 0.5}, "frames": 12, "loop": True}
-    do("effect.render", kind="fire", out=tmp_path, weights=fire, **asked)
+    do("effect.render", kind="fire", out=tmp_path, weights=lively, **asked)
     frames = [np.log1p(read_exr(path)) for path in sorted(tmp_path.glob("*.exr"))]
     steps = [np.abs(a - b).mean() for a, b in zip(frames, frames[1:] + frames[:1], strict=True)]
     assert len(frames) == 12

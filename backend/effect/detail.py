@@ -38,7 +38,7 @@ class Model:
 class Detail:
     """Draws the fine pictures of one effect. ``period``, ``first``: see ``sequence.Sequence``.
 
-    ``tile``: pixels of a tile's side; chosen if None. ``check`` is called before each tile, and may raise to end it all.
+    ``tile``: pixels of a tile's side; chosen if None. ``check`` is called before each tile, and may raise to end it.
     ``last``: what ``draw`` made last, encoded.
     """
 

@@ -54,10 +54,12 @@ def flipbook(
     job: Job,
     fps: float = FPS,
 ) -> dict[str, Any]:
-    """Write the atlas beside ``out``, whose suffix is .exr, .png or .json. ``cell``: width of a frame in it, in pixels.
+    """Write the atlas beside ``out``, whose suffix is .exr, .png or .json.
 
-    Where there are twice as many frames as cells, or more, every second one is taken, or fewer; what then is too many
-    is left out, and cells without a frame stay empty. ``fps``: of the frames. ``movie``: also a preview that moves. Raises ``EffectError`` where there are no frames, ``UsageError`` for what no atlas can be.
+    ``cell``: width of a frame in it, in pixels. ``fps``: of the frames. ``movie``: also a preview that moves. Where
+    there are twice as many frames as cells, or more, every second one is taken, or fewer; what then is too many is left
+    out, and cells without a frame stay empty. Raises ``EffectError`` where there are no frames, ``UsageError`` for what
+    no atlas can be.
     """
     if out.suffix.lower() not in (".png", ".exr", ".json"):
         raise UsageError(f"A flipbook is a .png and an .exr, not {out.name}.", "Name one of them: both are written.")

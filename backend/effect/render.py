@@ -179,7 +179,7 @@ class _Run:
         """Yields the files as they are written."""
         known, kept = self._memory.read()
         resume = known if known is not None and self.first <= known < min(self.todo) else self.first - 1
-        drawn = resume
+        settled: tuple[int, Tensor | None] = (resume, None)
         started = saved = time.monotonic()
         done = 0
         with ThreadPoolExecutor(1) as writer:
@@ -193,7 +193,6 @@ class _Run:
                         self.job.check()
                         continue
                     fine = self._detail.draw(view.picture, height)
-                    drawn = frame
                     if frame in self.todo:
                         rgba, layers = self._finished(frame, fine, view, height)
                         if writing:
@@ -201,9 +200,11 @@ class _Run:
                         self.job.check()
                         writing = writer.submit(self._write, frame, rgba, layers)
                         done += 1
+                    settled = frame, self._detail.last
+                    if frame in self.todo:
                         self._tell(frame, done, started)
                     if time.monotonic() - saved > KEEP_EVERY:
-                        self._keep(drawn)
+                        self._memory.write(*settled)
                         saved = time.monotonic()
                     if frame == max(self.todo):
                         break
@@ -211,7 +212,7 @@ class _Run:
                     yield writing.result()
             except BaseException:
                 with suppress(OutputError):
-                    self._keep(drawn)
+                    self._memory.write(*settled)
                 raise
         self._memory.forget()
 
@@ -240,10 +241,6 @@ class _Run:
             rate=rate,
             remaining=(len(self.todo) - done) / rate,
         )
-
-    def _keep(self, frame: int) -> None:
-        if self._detail.last is not None:
-            self._memory.write(frame, self._detail.last)
 
     def _finished(
         self, frame: int, fine: Tensor, view: View, height: float
@@ -307,7 +304,10 @@ class _Memory:
         except (SafetensorError, KeyError, ValueError):
             return None, None
 
-    def write(self, frame: int, fine: Tensor) -> None:
+    def write(self, frame: int, fine: Tensor | None) -> None:
+        """Nothing where nothing was drawn."""
+        if fine is None:
+            return
         recipe = torch.tensor(list(self.recipe.encode()), dtype=torch.uint8)
         data = to_bytes({"frame": torch.tensor(frame), "fine": fine.cpu().contiguous(), "recipe": recipe})
         with written_beside(self.path) as part:
