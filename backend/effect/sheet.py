@@ -12,6 +12,7 @@ from .encoding import Encoding
 FLAME = (2.6, 0.9, 0.22)  # red, green and blue of light
 GREY = 0.35
 GAP = 4  # pixels between pictures
+SMALLEST = 200  # pixels that a picture is high, about or more
 
 
 def portrait(encoded: Tensor, encoding: Encoding) -> NDArray[np.float32]:
@@ -29,12 +30,13 @@ def impression(encoded: Tensor, encoding: Encoding) -> NDArray[np.uint8]:
 
 
 def sheet(rows: Rows[Rows[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """Rows of pictures of one size, with gaps between them, as one."""
-    height, width = rows[0][0].shape[:2]
+    """Rows of pictures of one size, with gaps between them, as one; small pictures in larger pixels."""
+    zoom = max(1, SMALLEST // rows[0][0].shape[0])
+    height, width = (size * zoom for size in rows[0][0].shape[:2])
     columns = max(len(row) for row in rows)
     page = np.full((len(rows) * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 40, np.uint8)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
             top, left = y * (height + GAP), x * (width + GAP)
-            page[top : top + height, left : left + width] = picture
+            page[top : top + height, left : left + width] = picture.repeat(zoom, 0).repeat(zoom, 1)
     return page
