@@ -32,8 +32,8 @@ TINY = Config(8, (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 4))
 PLAN: dict[str, Any] = {
     "seconds": 60.0, "factor": 4, "noise": 2, "context": 16, "blocks": 1, "widths": [8, 8], "judge_width": 8,
     "batch": 2, "patch": 6, "tries": 2, "unroll": 3, "warm": 1, "hold": 2, "rate": 3e-3, "judge_rate": 1e-3,
-    "l1": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4, "soften": 0.5,
-    "decay": 0.9, "precision": "fp32",
+    "l1": 5.0, "amount": 5.0, "features": 1.0, "adversarial": 0.5, "motion": 0.5, "penalty": 1.0, "lazy": 4,
+    "soften": 0.5, "decay": 0.9, "precision": "fp32",
 }  # fmt: skip
 RECIPE = """
 kind = "fire"
@@ -124,6 +124,15 @@ def test_averages_over_next_to_nothing_are_not_seen() -> None:
     seen = encoding.seen(encoding.encode(faint, 1.0))
     assert float(seen[:, 2:7].abs().max()) < 1e-3
     assert torch.equal(encoding.seen(seen)[:, 7], seen[:, 7])  # fuel is no average
+
+
+def test_what_a_coarse_pixel_holds_is_what_its_fine_ones_hold() -> None:
+    """Sums of light, not of how light is told: half a pixel at 1 is a pixel at a half, whatever the curve."""
+    encoding, fine = Encoding(), torch.zeros(1, 8, 8, 8)
+    fine[:, 0, :, ::2] = 1
+    coarse = F.avg_pool2d(fine, 4)
+    gathered = encoding.gathered(encoding.encode(fine, 1.0), 4)
+    assert torch.allclose(gathered, encoding.encode(coarse, 1.0)[:, :2], atol=1e-6)
 
 
 # Generator
@@ -321,7 +330,7 @@ def test_a_batch_is_learned(sims: Path) -> None:
 def test_without_judges_it_is_the_same_network(sims: Path) -> None:
     trained = model(sims, adversarial=0.0, motion=0.0, features=0.0)
     trained.step(0.0)
-    assert set(trained.log) == {"l1", "balance/l1"}
+    assert set(trained.log) == {"l1", "amount", "balance/l1", "balance/amount"}
     assert trained.generator.config == model(sims).generator.config
 
 

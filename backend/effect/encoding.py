@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .physics import AMBIENT, GRAVITY
@@ -108,6 +109,19 @@ class Encoding:
         """
         mean = torch.tensor([channel.mean for channel in self.channels], device=encoded.device)
         return torch.where(mean[:, None, None], encoded * self.shown(encoded), encoded)
+
+    def gathered(self, encoded: Tensor, factor: int) -> Tensor:
+        """How much light and density each coarse pixel of fine pictures (N, C, H, W) holds, (N, S, h, w), encoded.
+
+        Sums are taken of what the numbers stand for: a bright spot counts as much as the glow that it came from.
+        """
+        chosen = [number for number, channel in enumerate(self.channels) if channel.shown]
+        span, soft = encoded.new_tensor([(self.channels[n].span, self.channels[n].soft) for n in chosen]).T[
+            ..., None, None
+        ]
+        amount = F.avg_pool2d((encoded[:, chosen] * span).sinh() * soft, factor)
+        told: Tensor = (amount / soft).asinh() / span
+        return told
 
     def mirrored(self, encoded: Tensor) -> Tensor:
         """Left and right exchanged."""

@@ -147,6 +147,10 @@ class EffectModel:
         self.judges.requires_grad_(False)
         everywhere = torch.ones_like(shown.flatten(0, 1)[:, :1])
         losses = {"l1": self.plan.l1 * masked_l1(shown.flatten(0, 1), real.flatten(0, 1), everywhere)}
+        if self.plan.amount:
+            # Detail may be elsewhere than in truth, but not be more or less: controls must keep their meaning.
+            held, true = (self.encoding.gathered(part.flatten(0, 1), self.plan.factor) for part in (shown, real))
+            losses["amount"] = self.plan.amount * (held - true).abs().mean()
         views, truths = self._views(shown, around), self._views(real, around)
         weights = {"frames": self.plan.adversarial, "motion": self.plan.motion}
         for name in views if self.plan.judged else ():

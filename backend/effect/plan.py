@@ -16,11 +16,11 @@ class Plan:
     ``seconds``: the time it is made for. ``factor``, ``noise``, ``context``, ``blocks``, ``widths``: the generator's
     shape, see ``generator.Config``; ``judge_width``: the discriminators'. ``batch`` patches of ``patch`` coarse pixels,
     the fullest of so many ``tries``; ``unroll`` frames in a row are learned from, after ``warm`` that only lead there.
-    ``hold``: one of so many sims is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``features``,
-    ``adversarial``, ``motion``: how much each loss counts; ``penalty``: of the discriminators' gradients, every
-    ``lazy`` steps. ``soften``: how much of a coarse picture may be blurred away, 0..1, for a coarse simulation is
-    softer than a fine one that was averaged. ``decay``: of the average. ``precision``: bf16 counts on a graphics card
-    only.
+    ``hold``: one of so many sims is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``amount`` (of
+    light and density in each coarse pixel), ``features``, ``adversarial``, ``motion``: how much each loss counts;
+    ``penalty``: of the discriminators' gradients, every ``lazy`` steps. ``soften``: how much of a coarse picture may be
+    blurred away, 0..1, for a coarse simulation is softer than a fine one that was averaged. ``decay``: of the average.
+    ``precision``: bf16 counts on a graphics card only.
     """
 
     seconds: float
@@ -39,6 +39,7 @@ class Plan:
     rate: float
     judge_rate: float
     l1: float
+    amount: float
     features: float
     adversarial: float
     motion: float
@@ -52,7 +53,7 @@ class Plan:
         """Raise ``UsageError`` for what cannot be trained."""
         for name in ("seconds", "batch", "patch", "tries", "judge_width", "rate", "judge_rate", "lazy"):
             _check(getattr(self, name) > 0, f"{name} must be above 0")
-        for name in ("l1", "features", "adversarial", "motion", "penalty", "warm"):
+        for name in ("l1", "amount", "features", "adversarial", "motion", "penalty", "warm"):
             _check(getattr(self, name) >= 0, f"{name} must not be below 0")
         _check(self.unroll >= 3, "unroll must be at least 3: motion is judged on three frames")
         _check(self.hold >= 2, "hold must be at least 2")
