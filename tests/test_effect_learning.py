@@ -320,7 +320,7 @@ def test_a_batch_is_learned(sims: Path) -> None:
     trained.patches.draw = lambda *_: batch  # type: ignore[method-assign]  # the same one again and again
     losses = []
     for _ in range(40):
-        trained.step(0.0)
+        trained.step(0.1)
         losses.append(trained.log["l1"])
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert all(name in trained.log for name in ("frames", "motion", "features", "judge", "balance/motion"))

@@ -22,6 +22,7 @@ from .resample import carried_by, enlarged
 from .sequence import Sequence
 
 BETAS = (0.0, 0.99)  # of Adam: no momentum (R3GAN, Huang et al. 2024, appendix)
+WARM_UP = 0.02  # of the run, in which the rates rise
 BALANCE_EVERY = 50  # steps after which the losses' gradients are compared
 
 
@@ -72,8 +73,13 @@ class EffectModel:
         return loss
 
     def _schedule(self, progress: float) -> None:
-        """Rates fall along a cosine to a twentieth."""
+        """Rates rise from a twentieth at once, then fall along a cosine to a twentieth.
+
+        The rise matters to a training that goes on after it was finished: what has settled at a low rate is thrown out
+        by a high one, before Adam's measure of the gradients has grown with them.
+        """
         share = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        share = min(share, 0.05 + 0.95 * progress / WARM_UP)
         for optimiser, rate in ((self.optimiser, self.plan.rate), (self.judge_optimiser, self.plan.judge_rate)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * share
