@@ -33,7 +33,8 @@ CELLS = shots.CACHE / "cells"
 PUBLISHED_STEPS = 20_000
 SEED = 0
 LOOKS = ("backend/look/*.py", "backend/learning/*.py", "backend/motion.py")
-AFTER = ("apply.py", "fill.py", "journey.py", "reader.py", "strict.py", "suggest.py", "textures.py", "tiles.py")  # training
+# Of these, what comes after training, and changes no weight.
+AFTER = ("apply.py", "fill.py", "journey.py", "reader.py", "strict.py", "suggest.py", "textures.py", "tiles.py")
 
 
 @dataclass(frozen=True)
