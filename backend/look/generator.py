@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid
+from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm
 
 BLOCK = 384  # pixels on a side that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
@@ -143,7 +143,8 @@ class LookGenerator(nn.Module):
         """The context path: guides and history (N, guides + 4, H, W) to (N, width, H / 4, W / 4)."""
         quarter = F.leaky_relu(self.gather(pixel), SLOPE)
         eighth = self.blocks(self.down(quarter))
-        around: Tensor = F.interpolate(self.far(eighth), scale_factor=2, mode="bilinear") + self.near(quarter)
+        far = F.interpolate(self.far(pixel_norm(eighth)), scale_factor=2, mode="bilinear")
+        around: Tensor = far + self.near(pixel_norm(quarter))
         return around
 
     def paint(self, pixel: Tensor, position: Tensor, around: Tensor) -> Tensor:
