@@ -1,6 +1,5 @@
 """What a key frame hides is filled with its own paint, where strokes can't be foretold, against an exact shot."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest
