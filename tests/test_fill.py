@@ -1,6 +1,5 @@
 """What a key frame hides is filled with its own paint, where strokes can't be foretold, against an exact shot."""
 
-
 import numpy as np
 import pytest
 import slide

@@ -20,13 +20,15 @@ from ..job import Job
 from ..learning import device
 from ..shot import Shot
 from . import guides
-from .carry import Source, StyledFrame, history
+from .carry import Source, StyledFrame, history_and_paint
 from .file import LookFile
 from .fill import Fill
 from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
 from .reader import Reader, stamp
 from .tiles import paint
+
+KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
 
 
 class Styler:
@@ -83,13 +85,16 @@ class Styler:
 
     def _style(self, stop: Stop) -> NDArray[np.float32]:
         frame = self.reader.frame(stop.number)
+        known, painted = history_and_paint(stop.paintings, self._last_output(stop), frame)
         picture = paint(
             self.network,
             frame.guides,
             guides.positions(stop.rest.rest, frame.depth, self.encoding),
-            self._history(stop, frame),
+            self._without_holes(known, stop, frame),
             self.tile,
         )
+        # What the artist painted is not for the network to change: it tints even what it means to keep.
+        picture = torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
         half = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
@@ -97,8 +102,7 @@ class Styler:
         self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba))
         return rgba
 
-    def _history(self, stop: Stop, frame: Frame) -> Tensor:
-        known = history(stop.paintings, self._last_output(stop), frame)
+    def _without_holes(self, known: Tensor, stop: Stop, frame: Frame) -> Tensor:
         if not stop.paintings:
             return known
         nearest = max(stop.paintings, key=lambda source: source.share)

@@ -111,19 +111,24 @@ class Source:
 
 def history(paintings: list[Source], last: Source | None, now: Frame) -> Tensor:
     """The history of ``now``: what the paintings say of it and, where they say nothing, the last output."""
+    return history_and_paint(paintings, last, now)[0]
+
+
+def history_and_paint(paintings: list[Source], last: Source | None, now: Frame) -> tuple[Tensor, Tensor]:
+    """The history of ``now``, and how far it is the paintings' (1, H, W): their trust alone."""
     fallback = torch.zeros(4, now.height, now.width)
     if last:
         fallback = last.frame.carried(last.track, now)
         fallback[3:] *= clear_of_movers(last.track, now.depth)
     if not paintings:
-        return fallback
+        return fallback, torch.zeros_like(fallback[3:])
     clears = [clear(source.track, now.depth) for source in paintings]
     layers = [source.frame.carried(source.track, now) for source in paintings]
     for layer, sure in zip(layers, clears, strict=True):
         layer[3:] *= sure
     result = _mixed([source.share for source in paintings], layers)
     fallback[3:] *= torch.stack(clears).amax(0)  # the last output may have kept the stroke that is not wanted here
-    return _filled(result, fallback) if last else result
+    return (_filled(result, fallback) if last else result), result[3:]
 
 
 def sharp(picture: Tensor, flow: Tensor) -> Tensor:
