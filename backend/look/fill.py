@@ -21,6 +21,7 @@ HOLE = 0.5  # of trust in what is carried: where there is less, something is mis
 SHARE = 0.9  # of trust, at most: what was painted elsewhere is never as good
 LEVELS = 12  # of lightness that count as different surfaces: in a shadow the paint of shadows is looked for
 KINDS = 48  # surfaces that are filled in one frame, the largest
+ENOUGH = 2  # times the hole: so much paint there must be for it, or a sliver of a line is spread over a wall
 LEAST = 16  # pixels of a surface that are worth looking for paint
 CELLS = 180  # in the height of a frame: as finely the nearest paint is looked for
 TRIES = (1.0, 0.5, 0.25)  # how much of the mirrored way, until it ends on the same surface
@@ -58,6 +59,7 @@ class Fill:
                 break
             kind = int(names[place])
             nearest, worth = self._source(kind)
+            worth *= min(1.0, int((self._usable == kind).sum()) / (ENOUGH * int(counts[place])))
             if worth > 0:
                 rows, columns = holes[which == place].unbind(1)
                 there = torch.stack([columns, rows]) + track.flow[:, rows, columns]
