@@ -1,6 +1,6 @@
 """What looks cost: time beside OpenImageDenoise, memory, growth over a long shot, and the add-on's start.
 
-The frames are real frames of a bench shot, enlarged or reduced by whole numbers: no cost depends on what they show.
+The frames are those of a bench shot, enlarged or reduced by whole numbers; a longer shot begins them again and again.
 """
 
 import json
@@ -138,16 +138,15 @@ def prepared(name: str, larger: int, smaller: int, frames: int) -> tuple[Shot, P
     """A shot of so many frames, ``larger / smaller`` times 640x360, and a look that was learned on it."""
     bench = shots.load(SOURCE)
     folder = FOLDER / name
-    if not (folder / "shot" / "shot.json").exists():
-        (folder / "shot").mkdir(parents=True, exist_ok=True)
-        first = bench.shot.path(bench.shot.frames[0])
-        resized = folder / "shot" / f"{SOURCE}_0001.exr"
-        resize(first, resized, larger, smaller)
-        (folder / "shot" / "shot.json").write_bytes((bench.shot.folder / "shot.json").read_bytes())
-    for frame in range(2, frames + 1):
-        path = folder / "shot" / f"{SOURCE}_{frame:04d}.exr"
-        if not path.exists():
-            os.link(folder / "shot" / f"{SOURCE}_0001.exr", path)
+    (folder / "shot").mkdir(parents=True, exist_ok=True)
+    (folder / "shot" / "shot.json").write_bytes((bench.shot.folder / "shot.json").read_bytes())
+    paths = [folder / "shot" / f"{SOURCE}_{frame:04d}.exr" for frame in range(1, frames + 1)]
+    for number, path in enumerate(paths):
+        source = number % len(bench.shot.frames)
+        if not path.exists() and number == source:
+            resize(bench.shot.path(bench.shot.frames[source]), path, larger, smaller)
+        elif not path.exists():
+            os.link(paths[source], path)
     for left in (folder / "out").glob("*.exr"):
         left.unlink()
     painting = folder / "painting.png"

@@ -39,6 +39,7 @@ class Fill:
         depth = torch.from_numpy(frame.depth)[None, ..., 0]
         self.key, self.guess = key, guess
         self.kinds = _kinds(frame)
+        self._planes = torch.cat([key.picture, key.display, key.known])
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
         around = 4 * self.cell + 1
@@ -46,7 +47,7 @@ class Fill:
         self._usable = torch.where((key.known > 0.5)[0] & ~behind[0], self.kinds, -1)
         middle = self.cell // 2
         self._cells = self._usable[middle :: self.cell, middle :: self.cell]
-        self._sources: dict[int, tuple[Tensor, float]] = {}
+        self._sources: dict[int, tuple[Tensor, float, int]] = {}
 
     def completed(self, history: Tensor, track: Track, now: Frame) -> Tensor:
         """``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame, with its holes filled."""
@@ -58,8 +59,8 @@ class Fill:
             if counts[place] < LEAST:
                 break
             kind = int(names[place])
-            nearest, worth = self._source(kind)
-            worth *= min(1.0, int((self._usable == kind).sum()) / (ENOUGH * int(counts[place])))
+            nearest, worth, pixels = self._source(kind)
+            worth *= min(1.0, pixels / (ENOUGH * int(counts[place])))
             if worth > 0:
                 rows, columns = holes[which == place].unbind(1)
                 there = torch.stack([columns, rows]) + track.flow[:, rows, columns]
@@ -67,10 +68,11 @@ class Fill:
                 _lay(result, rows, columns, found, sure * (SHARE * worth))
         return result
 
-    def _source(self, kind: int) -> tuple[Tensor, float]:
-        """Where the nearest paint is on this kind of surface, see ``_nearest``, and how far to trust it (0..1)."""
+    def _source(self, kind: int) -> tuple[Tensor, float, int]:
+        """Where the nearest paint is on this kind of surface, see ``_nearest``, its trust (0..1), and its pixels."""
         if kind not in self._sources:
-            self._sources[kind] = self._paint(self._cells == kind), self._worth(kind)
+            pixels = int((self._usable == kind).sum())
+            self._sources[kind] = self._paint(self._cells == kind), self._worth(kind), pixels
         return self._sources[kind]
 
     def _paint(self, cells: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ class Fill:
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             same = self.kinds[row.clamp(0, height - 1), column.clamp(0, width - 1)] == kind
             source = torch.where(inside & same, far, source)
-        found = _sampled(torch.cat([self.key.picture, self.key.display, self.key.known]), source)
+        found = _sampled(self._planes, source)
         change = (found[3:6] - display).abs().amax(0)
         return found[:3], found[6] * torch.exp(-((change / TRUST) ** 2))
 
