@@ -25,7 +25,7 @@ FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]
 
 HALF_MAX = 65504.0  # the largest number that half float holds
-_RECIPE = "paintover:recipe"
+_RECIPE, _FACT = "paintover:recipe", "paintover:fact:"
 
 # OpenEXR packs and unpacks in the thread that asks, unless its pool (this process's, of this copy of the library) has
 # threads. Half of the cores, since frames are read and written while torch paints with all of them; on two cores that
@@ -89,12 +89,17 @@ class Plane:
 
 
 def write_exr(
-    path: Path, rgba: FloatImage, layers: Mapping[str, npt.NDArray[Any]] | None = None, recipe: str = ""
+    path: Path,
+    rgba: FloatImage,
+    layers: Mapping[str, npt.NDArray[Any]] | None = None,
+    recipe: str = "",
+    facts: Mapping[str, float] | None = None,
 ) -> None:
     """Write one frame: HxWx4 scene-linear premultiplied RGBA as half float, ZIP.
 
     ``layers`` are further layers by name, HxW or HxWxC with 1 to 4 channels, each stored as half if float16, else as
-    32-bit float. Values beyond half's range are clipped to it. ``recipe`` goes into the header: see ``recipe``.
+    32-bit float. Values beyond half's range are clipped to it. ``recipe`` and ``facts``, numbers about the frame, go
+    into the header: see ``recipe`` and ``fact``.
     Raises OutputError; no half file is left.
     """
     height, width = rgba.shape[:2]
@@ -108,6 +113,8 @@ def write_exr(
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if recipe:
         header[_RECIPE] = recipe
+    for name, value in (facts or {}).items():
+        header[_FACT + name] = repr(value)
     data = io.BytesIO()  # and not the file: Python tells why a disk takes no more, OpenEXR does not
     OpenEXR.File(header, channels).write(data)
     with written_beside(path) as temporary:
@@ -121,6 +128,15 @@ def recipe(path: Path) -> str:
             return str(file.header().get(_RECIPE, ""))
     except ShotError:
         return ""
+
+
+def fact(path: Path, name: str) -> float:
+    """A number that ``write_exr`` was told of this frame. Raises ShotError where it was not, or the file is broken."""
+    with _opened(path, header_only=True) as (file, _):
+        try:
+            return float(file.header()[_FACT + name])
+        except (KeyError, ValueError) as error:
+            raise _broken(path, f"its {name} is not told") from error
 
 
 def read_exr(path: Path) -> FloatImage:
@@ -235,32 +251,37 @@ def write_png(path: Path, pixels: ByteImage) -> None:
 
 
 def read_painting(path: Path, size: tuple[int, int] | None = None) -> ByteImage:
-    """Read a painting in any colour mode as uint8 HxWx4: sRGB display values, straight alpha.
+    """``read_picture`` of one that has something on it, of ``size`` (width, height). Raises PaintingError."""
+    pixels = read_picture(path)
+    height, width = pixels.shape[:2]
+    if size is not None and (width, height) != size:
+        raise PaintingError(
+            f"{path.name} is {width} x {height} pixels, but the shot's frames are {size[0]} x {size[1]}.",
+            "Paint over the rendered frame at its own size, without cropping or scaling it.",
+            path=str(path),
+            painting=[width, height],
+            frame=list(size),
+        )
+    if not pixels[..., 3].any():
+        raise PaintingError(f"{path.name} is transparent everywhere.", "Paint something in it.", path=str(path))
+    return pixels
 
-    An embedded ICC profile is converted to sRGB. ``size`` (width, height) is what it must have. Raises PaintingError.
+
+def read_picture(path: Path) -> ByteImage:
+    """Read a picture in any colour mode as uint8 HxWx4: sRGB display values, straight alpha.
+
+    An embedded ICC profile is converted to sRGB. Raises PaintingError.
     """
     try:
         with Image.open(path) as image:
             image.load()
-            rgba = _as_srgb(ImageOps.exif_transpose(image))
+            return np.array(_as_srgb(ImageOps.exif_transpose(image)))
     except FileNotFoundError as error:
         raise PaintingError(f"There is no painting {path}.", "Choose the file again.", path=str(path)) from error
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise PaintingError(
             f"{path.name} cannot be read as a picture ({error}).", "Save it again, as PNG.", path=str(path)
         ) from error
-    if size is not None and rgba.size != size:
-        raise PaintingError(
-            f"{path.name} is {rgba.width} x {rgba.height} pixels, but the shot's frames are {size[0]} x {size[1]}.",
-            "Paint over the rendered frame at its own size, without cropping or scaling it.",
-            path=str(path),
-            painting=list(rgba.size),
-            frame=list(size),
-        )
-    pixels = np.array(rgba)
-    if not pixels[..., 3].any():
-        raise PaintingError(f"{path.name} is transparent everywhere.", "Paint something in it.", path=str(path))
-    return pixels
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:

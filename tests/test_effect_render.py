@@ -224,6 +224,20 @@ def test_a_cancelled_bake_leaves_whole_frames_and_goes_on_where_it_was(tmp_path,
     same_frames(stopped, whole)
 
 
+def test_the_light_of_each_frame_is_told_also_after_a_stop(tmp_path, lively):
+    keyed = YOUNG | {"smoke_colour": [0, 0, 0], "intensity": [[1, 1.0], [4, 0.0]]}
+    asked = SMALL | {"kind": "fire", "weights": lively, "frames": 4, "controls": keyed}
+    whole = do("effect.render", out=tmp_path / "whole", **asked)["brightness"]
+    for told, path in zip(whole, sorted((tmp_path / "whole").glob("*.exr")), strict=True):
+        luminance = read_exr(path)[..., :3] @ np.array([0.2126, 0.7152, 0.0722])  # black smoke: all of it is fire
+        assert told == pytest.approx(luminance.mean(), rel=0.01, abs=1e-6)
+    assert len(set(whole)) == 4 and max(whole) > 0
+    with pytest.raises(Cancelled):
+        do("effect.render", Stopping(2), out=tmp_path / "stopped", **asked)
+    assert do("effect.render", out=tmp_path / "stopped", **asked)["brightness"] == whole
+    assert do("effect.render", out=tmp_path / "stopped", **asked)["brightness"] == whole
+
+
 def test_a_broken_frame_is_made_again(burning, tmp_path, fire):
     shutil.copytree(burning, tmp_path, dirs_exist_ok=True)
     (tmp_path / "fire_0002.exr").write_bytes((burning / "fire_0002.exr").read_bytes()[:2000])
@@ -288,6 +302,41 @@ def test_a_silhouette_is_an_emitter(tmp_path, fire):
     do("effect.render", kind="fire", out=tmp_path / "out", weights=fire, emitter=value, **SMALL | {"frames": 1})
     red = read_exr(tmp_path / "out/fire_0001.exr")[..., 0]
     assert red[:, :20].sum() > 3 * red[:, 20:].sum()
+
+
+def silhouette(path: Path, left: int | None) -> Path:
+    """Something opaque ``left`` pixels from the left, or nothing."""
+    mask = Image.new("RGBA", (640, 640))
+    if left is not None:
+        mask.paste((255, 255, 255, 255), (left, 480, left + 160, 640))
+    path.parent.mkdir(exist_ok=True)
+    mask.save(path)
+    return path
+
+
+def test_a_folder_of_silhouettes_is_an_emitter_that_moves(tmp_path, fire):
+    folder = tmp_path / "masks"
+    for frame, left in enumerate((40, None, 440), 8):  # mask_10 comes after mask_9
+        silhouette(folder / f"mask_{frame}.png", left)
+    asked = {"kind": "fire", "weights": fire, **SMALL}
+    do("effect.render", out=tmp_path / "out", emitter={"picture": str(folder)}, **asked)
+    red = [read_exr(path)[..., 0] for path in sorted((tmp_path / "out").glob("*.exr"))]
+    assert red[1][:, :20].sum() > 10 * red[1][:, 20:].sum()
+    assert red[2][:, 20:].sum() > red[1][:, 20:].sum() + 0.01
+    named = [str(folder / f"mask_{frame}.png") for frame in (8, 9, 10)]
+    do("effect.render", out=tmp_path / "same", emitter={"picture": named}, **asked)
+    for frame in ("fire_0001.exr", "fire_0003.exr"):
+        assert np.array_equal(read_exr(tmp_path / "out" / frame), read_exr(tmp_path / "same" / frame))
+
+
+@pytest.mark.parametrize("lefts", [(), (None, None)])
+def test_a_folder_without_a_silhouette_is_refused(tmp_path, fire, lefts):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for frame, left in enumerate(lefts):
+        silhouette(folder / f"mask_{frame}.png", left)
+    with pytest.raises(EffectError, match=r"no silhouette|empty"):
+        do("effect.render", kind="fire", weights=fire, out=tmp_path / "out", emitter={"picture": str(folder)}, **SMALL)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,6 @@ class Emitter:
             raise ValueError(f"an emitter is one of {', '.join(SHAPES)}, not {self.shape!r}")
         if (self.picture is not None) != (self.shape == "picture"):
             raise ValueError("a picture belongs to the emitter of the shape picture, and to no other")
-        if self.picture is not None and not bool((self.picture > 0).any()):
-            raise ValueError("the emitter's picture is empty")
         if not (self.radius > 0 and self.thickness > 0 and self.edge > 0):
             raise ValueError("an emitter's radius, thickness and edge are above 0")
 

@@ -1,4 +1,7 @@
-"""What every kind of effect has in common when it is asked for: its pace, its seed."""
+"""What every kind of effect has in common when it is asked for: its pace, its seed, files of one for each frame."""
+
+import re
+from pathlib import Path
 
 from ..errors import UsageError
 
@@ -12,3 +15,9 @@ def with_seed(controls: object, seed: int | None) -> object:
     if controls and "seed" in controls:
         raise UsageError("There are two seeds: one beside the controls and one among them.", "Name one of them.")
     return {**(controls or {}), "seed": seed}
+
+
+def ending_number(path: Path) -> int:
+    """The frame number that a file's name ends with; -1 without one."""
+    found = re.search(r"(\d+)$", path.stem)
+    return int(found.group(1)) if found else -1

@@ -30,10 +30,10 @@ from .model_file import EffectFile
 from .physics import number
 from .projection import CHANNELS
 from .request import LONGEST, animated, check_reach, size, source
-from .shade import Shading, shade
+from .shade import Shading, brightness, shade
 from .simulation import Cells, Effect
 
-FORMAT = 1
+FORMAT = 2
 SIZE = (512, 512)
 FRAMES = 64
 LEAST_LOOP = 8  # frames
@@ -109,8 +109,10 @@ def render(
     ``depth``: m from the front of the box. ``vector``: as Blender's Vector pass. ``temperature``: K. ``density``:
     optical depth. ``picture``: its size, [width, height]. ``controls``: {name: value or [[frame, value], ...]}.
     ``emitter``: see ``request.source``. ``weights``: a file of one's own training, instead of those that come with
-    Paintover. Frames that are there and whole are kept. Raises ``UsageError`` for what
-    cannot be meant, ``EffectError`` for what cannot be made.
+    Paintover. Frames that are there and whole are kept.
+
+    The result's ``brightness`` is the mean linear luminance, one number for each frame, of the light that the effect
+    itself gives off. Raises ``UsageError`` for what cannot be meant, ``EffectError`` for what cannot be made.
     """
     bake = _bake(kind, out, frames, picture, seed, loop, controls, emitter, start, fps, tile, weights)
     numbers = range(bake.take.frames)
@@ -125,6 +127,7 @@ def render(
         "size": list(bake.size),
         "fps": bake.take.fps,
         "loop": loop,
+        "brightness": [pictures.fact(bake.path(frame), "brightness") for frame in numbers],
         "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),
     }
 
@@ -194,11 +197,11 @@ class _Run:
                         continue
                     fine = self._detail.draw(view.picture, height)
                     if frame in self.todo:
-                        rgba, layers = self._finished(frame, fine, view, height)
+                        finished = self._finished(frame, fine, view, height)
                         if writing:
                             yield writing.result()
                         self.job.check()
-                        writing = writer.submit(self._write, frame, rgba, layers)
+                        writing = writer.submit(self._write, frame, finished)
                         done += 1
                     settled = frame, self._detail.last
                     if frame in self.todo:
@@ -242,10 +245,8 @@ class _Run:
             remaining=(len(self.todo) - done) / rate,
         )
 
-    def _finished(
-        self, frame: int, fine: Tensor, view: View, height: float
-    ) -> tuple[FloatImage, dict[str, np.ndarray[Any, Any]]]:
-        """RGBA (H, W, 4) and the other layers of a frame of the bake's size, which stands on the lower edge."""
+    def _finished(self, frame: int, fine: Tensor, view: View, height: float) -> "_Finished":
+        """A frame of the bake's size, which stands on the lower edge."""
         width, rows = self.bake.size
         shading = Shading.of(self.bake.kind, self.bake.values(frame))
         fine = fine.cpu()
@@ -258,12 +259,22 @@ class _Run:
                 f"Frame {self.bake.start + frame} came out with values that are no numbers.",
                 "Bring the controls nearer to their defaults, and report it: this should not happen.",
             )
-        return rgba, layers_of(fine[part])
+        return _Finished(rgba, layers_of(fine[part]), brightness(fine[part][None], shading))
 
-    def _write(self, frame: int, rgba: FloatImage, layers: dict[str, np.ndarray[Any, Any]]) -> Path:
+    def _write(self, frame: int, finished: "_Finished") -> Path:
         path = self.bake.path(frame)
-        pictures.write_exr(path, rgba, layers, self.bake.recipe)
+        facts = {"brightness": finished.brightness}
+        pictures.write_exr(path, finished.rgba, finished.layers, self.bake.recipe, facts)
         return path
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A frame to be written: RGBA (H, W, 4), the other layers, and what ``shade.brightness`` says."""
+
+    rgba: FloatImage
+    layers: dict[str, np.ndarray[Any, Any]]
+    brightness: float
 
 
 def _ahead(views: Iterator[tuple[int, View]]) -> Iterator[tuple[int, View]]:

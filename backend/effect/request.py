@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import EffectError, PaintingError, UsageError
-from ..images import read_painting
+from ..images import read_picture
 from . import controls as tables
 from .controls import Value
 from .emitter import SHAPES, Emitter
+from .frames import ending_number
 from .simulation import EMITTERS
 
 Keys: TypeAlias = Mapping[str, Sequence[tuple[float, Value]]]
 LEAST_SIZE, MOST_SIZE = 32, 8192  # pixels of a picture's side
 LONGEST = 10_000  # frames
+SILHOUETTE = 256  # pixels of a silhouette's longer side that are kept: many times what the simulation's cells show
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,11 @@ _NUMBERS = ("radius", "thickness", "angle", "edge")
 
 
 def source(kind: str, asked: object) -> Source:
-    """``asked``: an emitter's fields (those of ``Emitter``, ``picture`` as a file or a list of one for each frame).
+    """``asked``: an emitter's fields (those of ``Emitter``).
 
-    None is the kind's own. ``UsageError`` for what is no emitter; ``EffectError`` where nothing could come out of it.
+    ``picture`` is a file, a list of one for each frame, or a folder of one PNG for each frame, in the order of the
+    numbers that their names end with. Some of several may be empty: nothing comes out then. None is the kind's own.
+    ``UsageError`` for what is no emitter; ``EffectError`` where nothing could come out of it.
     """
     if asked is None:
         return Source((EMITTERS[kind],))
@@ -138,37 +143,58 @@ def source(kind: str, asked: object) -> Source:
     if shape != "picture":
         base = EMITTERS[kind] if shape == EMITTERS[kind].shape else Emitter(shape)
         return Source((Emitter(**(_fields(base) | given)),))
-    named = asked["picture"]
-    files = named if isinstance(named, list) else [named]
-    if not files or not all(isinstance(file, str) and file for file in files):
-        raise UsageError(f"An emitter's picture is a file, or a list of one for each frame, not {named!r:.60}.")
-    return Source(tuple(Emitter("picture", **given, picture=_silhouette(Path(file))) for file in files))
+    files = _silhouettes(asked["picture"])
+    masks = [_silhouette(file) for file in files]
+    if not any(bool((mask > 0).any()) for mask in masks):
+        empty = f"{files[0].name} is" if len(files) == 1 else f"{files[0].name} and all that follow are"
+        raise EffectError(f"The emitter's silhouette {empty} empty.", "Choose an object that the camera sees.")
+    return Source(tuple(Emitter("picture", **given, picture=mask) for mask in masks))
 
 
 def check_reach(source: Source, cells: tuple[int, int, int]) -> None:
-    """``EffectError`` if an emitter lies outside the effect's box."""
-    for emitter in source.emitters:
-        if not bool((emitter.mask(cells, torch.device("cpu")) > 0).any()):
-            raise EffectError(
-                "The emitter is empty: no part of it lies in the effect's box.",
-                "Move it into the box or make it larger. Lengths are in heights of the box, from its floor's middle.",
-            )
+    """``EffectError`` if the emitter lies outside the effect's box, always."""
+    if not any(bool((emitter.mask(cells, torch.device("cpu")) > 0).any()) for emitter in source.emitters):
+        raise EffectError(
+            "The emitter is empty: no part of it lies in the effect's box.",
+            "Move it into the box or make it larger. Lengths are in heights of the box, from its floor's middle.",
+        )
 
 
 def _fields(emitter: Emitter) -> dict[str, Any]:
     return {name: getattr(emitter, name) for name in ("shape", "position", *_NUMBERS)}
 
 
+def _silhouettes(named: object) -> list[Path]:
+    """The files that an emitter's ``picture`` names, one for each frame."""
+    files = named if isinstance(named, list) else [named]
+    paths = [Path(file) for file in files if isinstance(file, str) and file]
+    if not files or len(paths) < len(files):
+        raise UsageError(
+            f"An emitter's picture is a file, a folder, or a list of one file for each frame, not {named!r:.60}."
+        )
+    if len(paths) > 1 or not paths[0].is_dir():
+        return paths
+    found = sorted(paths[0].glob("*.png"), key=lambda path: (ending_number(path), path.name))
+    if not found:
+        raise EffectError(
+            f"There is no PNG in the folder {paths[0].name}: the emitter has no silhouette.",
+            "Name a folder with one PNG for each frame.",
+        )
+    return found
+
+
 def _silhouette(file: Path) -> Tensor:
     """Alpha of a picture (H, W), or of an opaque one its brightness, 0..1."""
     try:
-        pixels = read_painting(file)
+        pixels = read_picture(file)
     except PaintingError as error:
         raise EffectError(f"The emitter's silhouette cannot be used: {error.message}", error.remedy) from error
     opaque = bool((pixels[..., 3] == 255).all())
     mask = torch.from_numpy(pixels[..., :3].mean(2) if opaque else pixels[..., 3].astype(float)).float() / 255
-    if not bool((mask > 0).any()):
-        raise EffectError(f"The emitter's silhouette {file.name} is empty.", "Choose an object that the camera sees.")
+    share = SILHOUETTE / max(mask.shape)
+    if share < 1:
+        height, width = (max(1, round(side * share)) for side in mask.shape)
+        mask = F.interpolate(mask[None, None], (height, width), mode="area")[0, 0]
     return mask
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blackbody import glow
+from .blackbody import LUMINANCE, glow
 from .controls import Value
 from .lighting import LAMP, Lit
 from .physics import number
@@ -27,6 +27,7 @@ _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the
 _RELIEF = 0.4  # how deep the detail of the fine picture is modelled by the lamp
 _FAINT = 1e-3
 LARGEST = 1_500_000  # pixels that are shaded at once
+_BAND = 256  # rows of which the brightness is taken at once
 MARGIN = 4  # coarse pixels around it that a pixel's shade depends on
 _LAYER = CHANNELS.index
 
@@ -70,12 +71,24 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     return torch.cat(bands, 2)
 
 
+def brightness(fine: Tensor, shading: Shading) -> float:
+    """Mean linear luminance of the light that pictures (B, 8, H, W) give off themselves: fire, not lit smoke."""
+    weights = fine.new_tensor(LUMINANCE).view(3, 1, 1)
+    return float(sum((_fire(row, shading) * weights).sum(dtype=torch.float64) for row in fine.split(_BAND, 2))) / (
+        fine[:, 0].numel()
+    )
+
+
+def _fire(fine: Tensor, shading: Shading) -> Tensor:
+    """Light given off, (B, 3, H, W)."""
+    light = fine[:, _LAYER("emission")].clamp(min=0) * EXPOSURE[shading.kind]
+    return glow(fine[:, _LAYER("temperature")], shading.hottest).movedim(-1, 1) * light[:, None]
+
+
 def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float) -> Tensor:
     """``pixels``: to a metre."""
-    emission, density = (fine[:, _LAYER(name)].clamp(min=0) for name in ("emission", "optical_depth"))
-    alpha = -torch.expm1(-density)[:, None]
-    fire = glow(fine[:, _LAYER("temperature")], shading.hottest).movedim(-1, 1)
-    fire = fire * (emission * EXPOSURE[shading.kind])[:, None]
+    alpha = -torch.expm1(-fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None]
+    fire = _fire(fine, shading)
     lights = _spread(lit, factor)
     relief = _relief(fine, alpha, factor, pixels)
 
