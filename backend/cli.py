@@ -206,6 +206,10 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
 
 
+def _folder(text: str) -> Any:
+    return _json(text) if text.startswith("{") else text
+
+
 def _frame_range(text: str) -> list[int]:
     match = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", text)
     if match is None:
@@ -292,6 +296,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
     command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
     command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
+    command.add_argument(
+        "--vdb",
+        metavar="DIR|JSON",
+        type=_folder,
+        help="a Mantaflow bake instead of a simulation: its cache's folder, or such as"
+        ' {"folder": "cache", "side": "left", "hottest": 3}',
+    )
     command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
     command.add_argument("--weights", metavar="FILE", help="of your own training, instead of Paintover's")
     _turned(command)

@@ -248,7 +248,7 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
     seed, loop = params.optional_integer("seed", minimum=0), params.switch("loop")
     picture, controls, emitter = (params.anything(name) for name in ("size", "controls", "emitter"))
     fps, tile = params.optional_positive("fps"), params.optional_integer("tile", minimum=64)
-    weights = params.optional_path("weights")
+    weights, baked = params.optional_path("weights"), params.anything("vdb")
     params.finish()
     from .effect.panel import WATER, check_kind
 
@@ -258,7 +258,7 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
         if kind in WATER:
             from .effect.water.render import render as render_water
 
-            for name, given in (("emitter", emitter), ("weights", weights), ("tile", tile)):
+            for name, given in (("emitter", emitter), ("weights", weights), ("tile", tile), ("vdb", baked)):
                 if given is not None:
                     raise UsageError(f"Water takes no {name}.", parameter=name)
             return render_water(
@@ -284,10 +284,11 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
             loop=loop,
             controls=controls,
             emitter=emitter,
-            start=1 if start is None else start,
+            start=start,
             fps=fps,
             tile=tile,
             weights=weights,
+            baked=baked,
         )
     except Cancelled as error:
         raise Cancelled(

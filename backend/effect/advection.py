@@ -77,6 +77,13 @@ class Transport:
         return F.grid_sample(shift, grid, padding_mode="border", align_corners=False)
 
 
+def moved(field: Tensor, shift: Tensor) -> Tensor:
+    """``field`` (B, C, Z, Y, X) after everything went by ``shift`` (B, 3, Z, Y, X), in cells; zero from outside."""
+    depth, height, width = field.shape[2:]
+    departure = _Lattice.of((depth, height, width), field.device).moved(-shift)
+    return F.grid_sample(field, departure.permute(0, 2, 3, 4, 1), padding_mode="zeros", align_corners=False)
+
+
 def centre(velocity: Faces) -> Tensor:
     """The velocity in the middle of the cells, (B, 3, Z, Y, X)."""
     u, v, w = velocity

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ..job import Job
 from . import lighting
+from .controls import Value
 from .detail import resized
 from .lighting import Lit
 from .physics import number
@@ -49,6 +51,27 @@ class View:
         return View(resized(self.picture, size), Lit(both[:, :-1], both[:, -1:]))
 
 
+class Coarse(Protocol):
+    """Where coarse frames come from: a simulation, or one that was baked. ``loop``: after the last comes the first."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def loop(self) -> bool: ...
+
+    def values(self, frame: float) -> dict[str, Value]:
+        """Every control at a frame, counted from 0."""
+        ...
+
+    def shown(self, size: tuple[int, int], rows: int, job: Job) -> Iterator[tuple[int, View]]:
+        """Every frame with its number, for a picture of ``size``: more ``rows`` than these are of no use."""
+        ...
+
+
 @dataclass(frozen=True)
 class Take:
     """What is simulated: ``effect`` for so many ``frames``, counted from 0; after a ``loop``'s last comes the first."""
@@ -57,6 +80,16 @@ class Take:
     frames: int
     fps: float
     loop: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.effect.kind
+
+    def values(self, frame: float) -> dict[str, Value]:
+        return self.effect.values(frame)
+
+    def shown(self, size: tuple[int, int], rows: int, job: Job) -> Iterator[tuple[int, View]]:
+        return self.views(cells(*size, rows=rows), job)
 
     def views(self, box: Cells, job: Job) -> Iterator[tuple[int, View]]:
         """Every frame with its number; those of a loop begin in its middle."""

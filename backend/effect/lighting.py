@@ -94,7 +94,8 @@ def firelight(shone: Tensor, hiding: Tensor) -> Tensor:
     size = both.shape[2:]
     total = shone * (0.5 * thick)
     for doubling in range(1, _REACH + 1):
-        both = F.avg_pool3d(both, 2, ceil_mode=True, count_include_pad=False)
+        sides = tuple(min(2, side) for side in both.shape[2:])
+        both = F.avg_pool3d(both, sides, ceil_mode=True, count_include_pad=False)
         around = F.interpolate(both, size, mode="trilinear", align_corners=False)
         radius = 2.0 ** (doubling - 1)
         total = total + around[:, :3] * torch.exp(-0.5 * around[:, 3:] * radius) * (0.5 * radius * thick)

@@ -21,17 +21,18 @@ from .. import images as pictures
 from ..errors import EffectError, OutputError, UsageError
 from ..images import HALF_MAX, FloatImage, written_beside
 from ..job import Job
+from . import mantaflow
 from .carry import LIFE
-from .coarse import Take, View, cells
+from .coarse import Coarse, Take, View, cells
 from .controls import Value
 from .detail import Detail, Model
 from .frames import FPS, with_seed
 from .model_file import EffectFile
 from .physics import number
 from .projection import CHANNELS
-from .request import LONGEST, animated, check_reach, size, source
+from .request import LONGEST, Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, shade
-from .simulation import Cells, Effect
+from .simulation import Effect
 
 FORMAT = 2
 SIZE = (512, 512)
@@ -48,7 +49,7 @@ class Bake:
     number; frames are counted from 0.
     """
 
-    take: Take
+    take: Coarse
     start: int
     size: tuple[int, int]
     out: Path
@@ -58,15 +59,11 @@ class Bake:
 
     @property
     def kind(self) -> str:
-        return self.take.effect.kind
+        return self.take.kind
 
     @property
     def factor(self) -> int:
         return self.model.generator.config.factor
-
-    @property
-    def box(self) -> Cells:
-        return cells(*self.size, rows=self.small[0])
 
     @property
     def small(self) -> tuple[int, int]:
@@ -76,7 +73,7 @@ class Bake:
 
     def values(self, frame: int) -> dict[str, Value]:
         """The controls at a frame; before a loop's first comes its last."""
-        return self.take.effect.values(frame % self.take.frames if self.take.loop else frame)
+        return self.take.values(frame % self.take.frames if self.take.loop else frame)
 
     def path(self, frame: int) -> Path:
         """Of a frame counted from 0."""
@@ -99,22 +96,41 @@ def render(
     loop: bool = False,
     controls: object = None,
     emitter: object = None,
-    start: int = 1,
+    start: int | None = None,
     fps: float | None = None,
     tile: int | None = None,
     weights: Path | None = None,
+    baked: object = None,
 ) -> dict[str, Any]:
     """Render ``kind`` as ``out``/KIND_####.exr: half-float, premultiplied, scene-linear RGBA, with further layers.
 
     ``depth``: m from the front of the box. ``vector``: as Blender's Vector pass. ``temperature``: K. ``density``:
     optical depth. ``picture``: its size, [width, height]. ``controls``: {name: value or [[frame, value], ...]}.
     ``emitter``: see ``request.source``. ``weights``: a file of one's own training, instead of those that come with
-    Paintover. Frames that are there and whole are kept.
+    Paintover. ``baked``: see ``mantaflow.opened``; it takes the place of the simulation. Frames that are there and
+    whole are kept.
 
     The result's ``brightness`` is the mean linear luminance, one number for each frame, of the light that the effect
     itself gives off. Raises ``UsageError`` for what cannot be meant, ``EffectError`` for what cannot be made.
     """
-    bake = _bake(kind, out, frames, picture, seed, loop, controls, emitter, start, fps, tile, weights)
+    keyed = animated(kind, with_seed(controls, seed))
+    pixels = None if picture is None else size(picture)
+    take: Coarse
+    if baked is None:
+        pixels, first = pixels or SIZE, 1 if start is None else start
+        take, told = _simulated(keyed, frames, pixels, loop, emitter, first, fps or FPS)
+    else:
+        for name, given in (("emitter", emitter is not None), ("loop", loop)):
+            if given:
+                raise UsageError(f"What was baked takes no {name}.", parameter=name)
+        take = found = mantaflow.opened(baked, keyed, frames, start, fps or FPS)
+        pixels, first, told = pixels or found.picture(max(SIZE)), found.start, found.digest()
+    model = Model.of(EffectFile.open(weights) if weights else EffectFile.shipped(kind))
+    if model.kind != kind:
+        raise EffectError(f"{weights} was trained on {model.kind}, not on {kind}.", "Choose other weights.")
+    wanted = [FORMAT, keyed.as_json(), told, pixels, take.fps, first, model.sha256]
+    recipe = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+    bake = Bake(take, first, pixels, out, model, recipe, tile)
     numbers = range(bake.take.frames)
     todo = [frame for frame in numbers if not bake.is_current(frame)]
     started = time.monotonic()
@@ -132,35 +148,24 @@ def render(
     }
 
 
-def _bake(
-    kind: str,
-    out: Path,
+def _simulated(
+    keyed: Animated,
     frames: int | None,
-    picture: object,
-    seed: int | None,
+    pixels: tuple[int, int],
     loop: bool,
-    controls: object,
     emitter: object,
     start: int,
-    fps: float | None,
-    tile: int | None,
-    weights: Path | None,
-) -> Bake:
+    fps: float,
+) -> tuple[Take, str]:
+    """What is to be simulated, and what tells it from others beside the controls."""
     count = FRAMES if frames is None else frames
     if not 1 <= count <= LONGEST or (loop and count < LEAST_LOOP):
         least = f"{LEAST_LOOP} for a loop" if loop else "1"
         raise UsageError(f"{count} frames cannot be rendered.", f"Choose from {least} to {LONGEST}.")
-    keyed, come = animated(kind, with_seed(controls, seed)), source(kind, emitter)
-    effect = Effect(kind, lambda frame: keyed.values(start + frame), come.at)
-    take = Take(effect, count, fps or FPS, loop)
-    pixels = SIZE if picture is None else size(picture)
+    come = source(keyed.kind, emitter)
     check_reach(come, cells(*pixels))
-    model = Model.of(EffectFile.open(weights) if weights else EffectFile.shipped(kind))
-    if model.kind != kind:
-        raise EffectError(f"{weights} was trained on {model.kind}, not on {kind}.", "Choose other weights.")
-    told = [FORMAT, keyed.as_json(), emitter, come.digest(), pixels, take.fps, start, loop and count, model.sha256]
-    recipe = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return Bake(take, start, pixels, out, model, recipe, tile)
+    effect = Effect(keyed.kind, lambda frame: keyed.values(start + frame), come.at)
+    return Take(effect, count, fps, loop), json.dumps([emitter, come.digest(), loop and count], sort_keys=True)
 
 
 class _Run:
@@ -175,7 +180,7 @@ class _Run:
         self.first = -LEAD if bake.take.loop else 0
         self._memory = _Memory(bake.out / f".{bake.kind}.carried.safetensors", bake.recipe)
         period = bake.take.frames if bake.take.loop else None
-        seed = int(number(bake.take.effect.values(0)["seed"]))
+        seed = int(number(bake.take.values(0)["seed"]))
         self._detail = Detail(bake.model, seed, period, self.first, bake.tile, job.check)
 
     def paths(self) -> Iterator[Path]:
@@ -222,7 +227,7 @@ class _Run:
     def _views(self) -> Iterator[tuple[int, View]]:
         """Coarse frames in the order in which they are drawn, a loop's last ones first."""
         take = self.bake.take
-        views = take.views(self.bake.box, self.job)
+        views = take.shown(self.bake.size, self.bake.small[0], self.job)
         if not take.loop:
             yield from _ahead(views)
             return
