@@ -4,6 +4,7 @@
     python3 build.py test [PYTEST ARGUMENT ...]     lint, types, tests
     python3 build.py demo [--blend FILE ...]        paint one frame of a shot, get the shot
     python3 build.py bench look [--json FILE]       Paintover beside the alternatives
+    python3 build.py bench effects [--json FILE]    effects: quality, speed, memory, seams, controls
     python3 build.py package                        dist/paintover-VERSION.zip, to be installed in Blender
 
 A real Blender, for the tests that need one, is named by the environment variable BLENDER or found on the PATH.

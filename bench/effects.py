@@ -1,199 +1,190 @@
-"""Effects on simulations that they never learned from: ours beside bicubic enlargement and the same network without
-judges, against the fine solver's own pictures.
+"""Effects, measured: how true, how fast, how much memory, whether anything repeats visibly, whether controls obey.
 
-Measured on three channels, 0..1, as encoded and seen: light, density and temperature. The weights are Paintover's own,
-or those in ``--weights``, files KIND.safetensors. ``--data`` holds folders KIND of the simulations that they learned
-from: the network that knows the L1 error alone learns from the same, for as many steps; without it, that row is left
-out.
+quality   beside bicubic enlargement and the same network without judges, on simulations never learned from
+speed     seconds for 64 frames of 512x512, beside Mantaflow at 128 cells and Cycles at 64 samples, in the same run
+memory    peak at 1024x1024
+tiles     a 4K frame in tiles: seconds, memory, and the gradient across the tiles' borders
+loops     how much loops jump where they close
+water     how much tiles of water show their borders, and their loops where they close
+controls  rank correlation between each control and what it names; what else it moves
+
+The weights are Paintover's own, or those in --weights, files KIND.safetensors; kinds without weights are left out, and
+that is said. --data holds folders KIND of the simulations that they learned from: quality then also trains the network
+that knows the L1 error alone. Every part is kept in .cache/bench until something changes that it depends on.
 """
 
 import argparse
-import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 
-from backend import images, metrics, service
-from backend.effect import examples
-from backend.effect.encoding import Encoding
-from backend.effect.examples import Clip, Clips
 from backend.effect.model_file import EffectFile
-from backend.effect.plan import Plan
+from backend.effect.panel import WATER
 from backend.effect.recipe import VOLUMES
-from backend.effect.sheet import impression, portrait, sheet
-from backend.effect.train import draw
-from backend.job import Job
+from backend.errors import EffectError
 
-from .shots import CACHE, ROOT
+from . import effect_controls, effect_costs, effect_quality, effect_seams
+from .effect_controls import sweeps
+from .effect_costs import QUICK, Scale
+from .kept import Facts, kept, save
+from .look import fingerprint
+from .shots import ROOT
 
-Frames = list[NDArray[np.float32]]
-Method = Callable[[Clip], torch.Tensor]
-"""The frames (T, C, H, W) of a clip, encoded."""
-
-HELD_SEED = 9_000_001  # of the simulations to be judged on; no training has it
+PARTS = ("quality", "speed", "memory", "tiles", "loops", "water", "controls")
+RENDERING = ("backend/effect/*.py", "backend/effect/water/*.py")
+SOURCES = {
+    "quality": (*RENDERING, "backend/learning/*.py", "backend/metrics.py", "bench/effect_quality.py"),
+    "speed": (*RENDERING, "bench/effect_costs.py", "bench/mantaflow_scene.py"),
+    "memory": (*RENDERING, "bench/effect_costs.py"),
+    "tiles": (*RENDERING, "bench/effect_costs.py"),
+    "loops": (*RENDERING, "bench/effect_seams.py"),
+    "water": (*RENDERING, "bench/effect_seams.py"),
+    "controls": (*RENDERING, "bench/effect_controls.py", "bench/effect_seams.py"),
+}
+TRAINING = ("dataset.py", "examples.py", "plan.py", "recipe.py", "train.py")  # what no other part than quality needs
 SIMS, QUICK_SIMS = 6, 2
-FRAMES = 16  # of each clip, the first of which, that has nothing before it, is not judged
-SHOWN = 4
-NO_JUDGES = {"adversarial": 0.0, "motion": 0.0, "features": 0.0}
+OUT = ROOT / "out" / "bench"
 
 
-def held_out(kind: str, recipe: str, sims: int, effect: EffectFile, job: Job) -> Clips:
-    """Simulations made for this bench, encoded as ``effect`` wants them."""
-    known = effect.card["training"]["data"]["seeds"]
-    if HELD_SEED in known:
-        raise ValueError(f"the weights of {kind} have learned from the simulations that they are to be judged on")
-    folder = CACHE / "effects" / Path(recipe).stem
-    request = {"kind": kind, "out": str(folder), "recipe": recipe, "seed": HELD_SEED, "sims": sims}
-    service.call(service.VERBS, "effect.simulate", request, job)
-    factor = effect.card["config"]["factor"]
-    return examples.read(folder, kind, factor, 10**9, torch.device("cpu"), job, effect.encoding())
+class Bench:
+    """One run: what was asked for, and what is known so far, which is written as soon as it is known."""
 
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.asked = asked
+        self.scale = QUICK if asked.quick else Scale()
+        machine = {"cores": os.cpu_count(), "processor": platform.machine(), "torch": torch.__version__}
+        self.report: Facts = {"machine": machine, "left_out": {}}
+        self._weights: dict[str, tuple[Path | None, EffectFile]] = {}
+        for kind in asked.kinds:
+            if kind in VOLUMES:
+                self._open(kind)
 
-def without_judges(effect: EffectFile, data: Path, job: Job) -> EffectFile:
-    """The same network, trained for the least error alone, on the same simulations and for as many steps."""
-    training = effect.card["training"]
-    out = CACHE / "effects" / f"{effect.kind}-l1.safetensors"
-    if out.exists():
-        kept = EffectFile.open(out)
-        same = all(kept.card["training"][name] == training[name] for name in ("data", "steps"))
-        if same and kept.card["plan"] == effect.card["plan"] | NO_JUDGES:
-            return kept
-    recipe = out.with_suffix(".toml")
-    entries = Plan(**effect.card["plan"] | NO_JUDGES).as_json()
-    recipe.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in entries.items()), encoding="utf-8")
-    request = {"kind": effect.kind, "data": str(data), "out": str(out), "recipe": str(recipe)}
-    service.call(service.VERBS, "effect.train", request | {"steps": training["steps"]}, job)
-    return EffectFile.open(out)
+    def _open(self, kind: str) -> None:
+        path = self.asked.weights and (self.asked.weights / f"{kind}.safetensors").resolve()
+        try:
+            self._weights[kind] = path, EffectFile.open(path) if path else EffectFile.shipped(kind)
+        except EffectError as error:
+            self.report["left_out"][kind] = error.message
+            print(f"{kind} is left out: {error.message}", flush=True)
 
+    def part(self, name: str, kind: str, measure: Callable[[Path | None], Facts], **depends: object) -> Facts:
+        """Measure a part of the report for one kind, or take what was kept. ``depends``: on what else it does."""
+        path, effect = self._weights.get(kind, (None, None))
+        sources = fingerprint(SOURCES[name], without=() if name == "quality" else TRAINING)
+        state = [self.report["machine"], sources, effect and effect.card["sha256"], depends]
+        print(f"{name}: {kind}", flush=True)
+        found = kept(f"{name}-{kind}", state, lambda: measure(path), self.asked.fresh)
+        self.report.setdefault(name, {})[kind] = found
+        save(self.report, self.asked.json)
+        return found
 
-def drawn_by(effect: EffectFile, clips: Clips) -> Method:
-    network = effect.generator()
-    return lambda clip: draw(network, clips, clip, FRAMES)
+    @property
+    def gases(self) -> list[str]:
+        """The kinds asked for that have weights."""
+        return list(self._weights)
 
+    @property
+    def waters(self) -> list[str]:
+        return [kind for kind in self.asked.kinds if kind in WATER]
 
-def bicubic(clip: Clip) -> torch.Tensor:
-    return F.interpolate(clip.coarse[:FRAMES].float(), size=clip.truth.shape[2:], mode="bicubic", align_corners=False)
+    def quality(self) -> None:
+        sims = self.asked.sims or (QUICK_SIMS if self.asked.quick else SIMS)
+        for kind, (_, effect) in self._weights.items():
+            data = self.asked.data and self.asked.data / kind
+            what = {"recipe": self.asked.recipe.replace("KIND", kind), "sims": sims, "data": data}
+            measure = partial(effect_quality.quality, effect, out=OUT / f"{kind}.png", **what)
+            found = self.part("quality", kind, lambda _, measure=measure: measure(), **what)
+            for method, scores in found["methods"].items():
+                print(effect_quality.line(method, scores), flush=True)
 
+    def speed(self) -> None:
+        """Ours and theirs are kept or measured together, so that the same machine did both."""
+        if not self.gases:
+            return
+        weights = {kind: path for kind, (path, _) in self._weights.items()}
+        hashes = [effect.card["sha256"] for _, effect in self._weights.values()]
+        program = effect_costs.blender()
+        found = self.part(
+            "speed",
+            "all",
+            lambda _: effect_costs.speeds(weights, program, self.scale),
+            weights=hashes,
+            blender=program,
+            scale=asdict(self.scale),
+        )
+        theirs = found["mantaflow_and_cycles"]
+        if theirs is None:
+            print("  no real Blender (name one with BLENDER): Mantaflow and Cycles are left out", flush=True)
+        for kind, facts in found["paintover"].items():
+            text = f"  {kind:<10} {facts['seconds']:.1f} s for {facts['frames']} frames of {facts['size']}"
+            if theirs is not None:
+                text += f"; Mantaflow and Cycles {theirs['seconds']:.0f} s, {facts['times_faster']:.0f} times as long"
+            print(text, flush=True)
 
-def truth(clip: Clip) -> torch.Tensor:
-    return clip.truth[:FRAMES].float()
+    def memory(self) -> None:
+        for kind in self.gases:
+            measure = partial(effect_costs.memory, kind, scale=self.scale)
+            found = self.part("memory", kind, measure, scale=asdict(self.scale))
+            print(f"  {found['peak_gb']:.2f} GB at {found['size']}x{found['size']}", flush=True)
 
+    def tiles(self) -> None:
+        for kind in self.gases:
+            measure = partial(effect_costs.tiles, kind, scale=self.scale)
+            found = self.part("tiles", kind, measure, scale=asdict(self.scale))
+            print(f"  seam {found['seam']:.3f}, {found['peak_gb']:.2f} GB", flush=True)
 
-def warp_errors(frames: Frames, clip: Clip, encoding: Encoding) -> float:
-    """Mean masked warp error along the true motion."""
-    across = encoding.index("velocity_x")
-    motion = encoding.decode(clip.truth[: len(frames) + 1].float(), 1.0)[:, across : across + 2]
-    flows = motion.permute(0, 2, 3, 1).cpu().numpy()
-    vectors = [np.concatenate((-flow, flow), 2) for flow in flows][1:]  # the first frame is not judged
-    errors = [
-        metrics.warp_error(b, a, w, v) for (a, b), (v, w) in zip(pairwise(frames), pairwise(vectors), strict=True)
-    ]
-    return float(np.mean(errors))
+    def loops(self) -> None:
+        what = {"frames": 24, "size": 64} if self.asked.quick else {"frames": self.scale.frames, "size": 256}
+        for kind in self.gases:
+            if kind in effect_seams.LOOPING:
+                found = self.part("loops", kind, partial(effect_seams.loop, kind, **what), **what)
+                print(f"  loop seam {found['loop_seam']:.2f}", flush=True)
 
+    def water(self) -> None:
+        what = {"frames": 12, "size": 64} if self.asked.quick else {"frames": 96, "size": 256}
+        for kind in self.waters:
+            found = self.part("water", kind, partial(effect_seams.water, kind, **what), **what)
+            worst = max(found["border_over_inside"].values())
+            print(f"  loop seam {found['loop_seam']:.2f}, border {worst:.2f} of what is inside", flush=True)
 
-def scores(sides: list[Frames], truths: list[Frames], clips: Sequence[Clip], encoding: Encoding) -> dict[str, Any]:
-    """``sides`` and ``truths``: the judged frames of each clip."""
-    ours, theirs = (list(np.concatenate(frames)) for frames in (sides, truths))
-    density, coverage = metrics.density_coverage(ours, theirs)
-    levels = metrics.patch_swd(ours, theirs)
-    return {
-        "patch_swd": levels["mean"],
-        "patch_swd_levels": levels,
-        "density": density,
-        "coverage": coverage,
-        "log_spectrum_error": float(
-            np.mean([metrics.log_spectrum_error(a, b) for a, b in zip(ours, theirs, strict=True)])
-        ),
-        "temporal_spectrum_error": float(
-            np.mean([metrics.temporal_spectrum_error(a, b) for a, b in zip(sides, truths, strict=True)])
-        ),
-        "warp_error": float(
-            np.mean([warp_errors(frames, clip, encoding) for frames, clip in zip(sides, clips, strict=True)])
-        ),
-    }
-
-
-def quality(kind: str, effect: EffectFile, recipe: str, sims: int, data: Path | None, out: Path) -> dict[str, Any]:
-    """The scores of every method on one kind, and a sheet ``out`` to look at."""
-    job = Job()
-    clips = held_out(kind, recipe, sims, effect, job)
-    methods: dict[str, Method] = {"paintover": drawn_by(effect, clips), "bicubic": bicubic}
-    if data is not None:
-        methods["L1 alone"] = drawn_by(without_judges(effect, data, job), clips)
-    chosen = [clip for clip in clips.learned if len(clip.truth) >= 6]
-
-    def judged(method: Method) -> list[Frames]:
-        return [[portrait(frame, clips.encoding) for frame in method(clip)[1:]] for clip in chosen]
-
-    truths = judged(truth)
-    report = {}
-    for name, method in methods.items():
-        report[name] = scores(judged(method), truths, chosen, clips.encoding)
-        print(line(name, report[name]), flush=True)
-    # How far true pictures of one fire are from those of another: nobody can be expected to be nearer than that.
-    report["truth of another"] = scores(truths[1:] + truths[:1], truths, chosen, clips.encoding)
-    own = [warp_errors(frames, clip, clips.encoding) for frames, clip in zip(truths, chosen, strict=True)]
-    report["truth of another"]["warp_error"] = float(np.mean(own))
-    print(line("truth of another", report["truth of another"]), flush=True)
-    rows = []
-    for method in (*methods.values(), truth):
-        pictures = method(chosen[0])
-        rows.append([impression(picture, clips.encoding) for picture in pictures[1 :: max(1, len(pictures) // SHOWN)]])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    images.write_png(out, sheet(rows))
-    return report
-
-
-def line(name: str, found: dict[str, Any]) -> str:
-    return (
-        f"  {name:<18} SWD {found['patch_swd']:6.1f}  density {found['density']:.2f}  coverage {found['coverage']:.2f}"
-        f"  spectrum {found['log_spectrum_error']:.2f} dB  in time {found['temporal_spectrum_error']:.2f} dB"
-        f"  warp {1e3 * found['warp_error']:.3f}e-3"
-    )
+    def controls(self) -> None:
+        gas, water = {"frames": 16, "size": 160, "most": 6}, {"frames": 48, "size": 96, "most": 6}
+        if self.asked.quick:
+            gas, water = {"frames": 4, "size": 48, "most": 3}, {"frames": 12, "size": 48, "most": 3}
+        for kind in [*self.gases, *self.waters]:
+            what = water if kind in WATER else gas
+            measure = partial(sweeps, kind, sheet=OUT / f"{kind}-controls.png", **what)
+            found = self.part("controls", kind, measure, **what)
+            for name, told in found["sweeps"].items():
+                print(f"  {name:<15} {effect_controls.line(told)}", flush=True)
 
 
 def main(words: Sequence[str]) -> int:
     """Run the benchmark. Exit code 0."""
-    parser = argparse.ArgumentParser("bench effects", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "bench effects", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    every = [*VOLUMES, *WATER]
     parser.add_argument("--json", type=Path, help="write every number here")
-    parser.add_argument("--kinds", nargs="+", choices=VOLUMES, default=list(VOLUMES), help="only these effects")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="only these parts")
+    parser.add_argument("--kinds", nargs="+", choices=every, default=every, help="only these effects")
     parser.add_argument("--weights", type=Path, help="folder of KIND.safetensors; Paintover's own otherwise")
     parser.add_argument("--data", type=Path, help="folder of folders KIND: what the weights learned from")
     parser.add_argument(
-        "--recipe", help="of the simulations to judge on, with KIND in it (KIND-cpu)", default="KIND-cpu"
+        "--recipe", default="KIND-cpu", help="of the simulations to judge on, with KIND in it (KIND-cpu)"
     )
     parser.add_argument("--sims", type=int, help=f"how many of each ({SIMS})")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SIMS} simulations of each")
-    arguments = parser.parse_args(words)
-    sims = arguments.sims or (QUICK_SIMS if arguments.quick else SIMS)
-    report: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "torch": torch.__version__},
-        "kinds": {},
-    }
-    for kind in arguments.kinds:
-        path = arguments.weights and arguments.weights / f"{kind}.safetensors"
-        effect = EffectFile.open(path) if path else EffectFile.shipped(kind)
-        print(f"{kind}, {sims} simulations that were never learned from", flush=True)
-        report["kinds"][kind] = {
-            "training": effect.card["training"],
-            "methods": quality(
-                kind,
-                effect,
-                arguments.recipe.replace("KIND", kind),
-                sims,
-                arguments.data and arguments.data / kind,
-                ROOT / "out" / "bench" / f"{kind}.png",
-            ),
-        }
-        if arguments.json is not None:
-            arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again, whatever was kept")
+    bench = Bench(parser.parse_args(words))
+    save(bench.report, bench.asked.json)
+    for name in PARTS:
+        if name in bench.asked.only:
+            getattr(bench, name)()
+    save(bench.report, bench.asked.json)
     return 0

@@ -1,10 +1,14 @@
 """The bench's baselines and measures do what they say, on pictures whose answers are known."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from bench import baselines, features, look, patchnet
+from backend.effect.panel import described
+from bench import baselines, effect_controls, effect_costs, effect_seams, effects, features, kept, look, patchnet
 from bench.texture import solid_noise
 
 HEIGHT, WIDTH = 40, 60
@@ -71,3 +75,93 @@ def test_squeezenet_distance_grows_with_damage() -> None:
 def test_a_changed_source_is_a_new_fingerprint() -> None:
     one, other = look.fingerprint(["bench/styles.py"]), look.fingerprint(["bench/styles.py", "bench/texture.py"])
     assert one == look.fingerprint(["bench/styles.py"]) and one != other
+
+
+def test_borders_of_tiles_are_seen_where_they_show() -> None:
+    smooth = np.cumsum(np.cumsum(np.random.default_rng(0).random((96, 128, 4)), 0), 1).astype(np.float32) / 4000
+    assert effect_costs.seam(smooth, 64) == pytest.approx(1, abs=0.1)
+    cut = smooth.copy()
+    cut[64:] += 0.2
+    cut[:, 64:] += 0.2
+    assert effect_costs.seam(cut, 64) > 3
+    with pytest.raises(ValueError, match="no borders"):
+        effect_costs.seam(smooth, 200)
+
+
+def test_a_tile_that_does_not_repeat_shows_its_border() -> None:
+    turn = np.arange(64) * 2 * np.pi / 64
+    waves = np.sin(turn)[:, None, None] * np.cos(3 * turn)[None, :, None] * np.ones(3)
+    mean, largest = effect_seams.border(waves.astype(np.float32))
+    assert mean < 1.7 and largest <= 1.01
+    mean, largest = effect_seams.border((waves + np.linspace(0, 2, 64)[:, None, None]).astype(np.float32))
+    assert mean > 5 and largest > 3
+    assert effect_seams.border(np.ones((8, 8, 1), np.float32)) == (1, 1)
+
+
+def test_ranks_tell_what_rises_together() -> None:
+    assert effect_controls.rank_correlation([1, 2, 3, 10], [0.1, 0.2, 5, 6]) == pytest.approx(1)
+    assert effect_controls.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert effect_controls.rank_correlation([1, 2, 3], [2, 2, 2]) == 0
+    assert effect_controls.rank_correlation([1, 2, 3, 4], [1, 1, 2, 3]) == pytest.approx(0.949, abs=1e-3)
+
+
+def test_what_a_control_moves_and_leaves_is_judged() -> None:
+    sweep = effect_controls.Sweep("wind", (0, 1, 2), "drift", leaves={"density": 0.1, "height": 0.1})
+    runs = [{"drift": 2.0 * n, "density": 1 + 0.04 * n, "height": 1 + 0.2 * n} for n in range(3)]
+    found = effect_controls.judged(sweep, [0, 1, 2], runs)
+    assert found["rank_correlation"] == pytest.approx(1) and found["slope"] == pytest.approx(2)
+    assert found["leaves"]["density"]["within"] and not found["leaves"]["height"]["within"]
+    assert "height" in effect_controls.line(found) and "density" not in effect_controls.line(found)
+
+
+def test_travel_is_found_between_pixels() -> None:
+    wave = np.fft.fft2(np.random.default_rng(1).random((48, 48)))
+    frequency = np.fft.fftfreq(48)
+    wave *= np.hypot(frequency[:, None], frequency) < 0.2
+    moved = wave * np.exp(-2j * np.pi * 3.4 * frequency)[None]
+    before, now = (np.fft.ifft2(spectrum).real for spectrum in (wave, moved))
+    assert effect_controls.travel(before, now) == pytest.approx(3.4, abs=0.15)
+
+
+@pytest.mark.parametrize("kind", effect_controls.SWEEPS)
+def test_sweeps_name_what_there_is(kind: str) -> None:
+    controls = {control["name"]: control for control in described(kind)["controls"]}
+    for sweep in effect_controls.SWEEPS[kind]:
+        low, high = controls[sweep.control]["low"], controls[sweep.control]["high"]
+        assert all(low <= value <= high for value in sweep.values) and list(sweep.values) == sorted(sweep.values)
+        assert set(sweep.base) <= set(controls) - {sweep.control}
+    names = [sweep.control for sweep in effect_controls.SWEEPS[kind]]
+    assert len(set(names)) == len(names)
+
+
+def test_a_sweep_of_water_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effect_seams, "FOLDER", tmp_path / "frames")
+    found = effect_controls.sweeps("pool", None, 3, 32, 3, tmp_path / "sheet.png", ["swell"])
+    assert found["sweeps"]["swell"]["rank_correlation"] == pytest.approx(1)
+    assert "swell" not in found["not_swept"] and "seed" in found["not_swept"]
+    assert (tmp_path / "sheet.png").exists()
+    facts = effect_seams.water("pool", None, 6, 32)
+    assert set(facts["border_over_inside"]) == {"colour", "height", "normal", "foam", "caustics"}
+
+
+def test_results_are_kept_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "CACHE", tmp_path)
+    measured = []
+
+    def measure() -> kept.Facts:
+        measured.append(1)
+        return {"seconds": len(measured)}
+
+    assert kept.kept("a", {"x": (1, 2)}, measure, fresh=False) == {"seconds": 1}
+    again = kept.kept("a", {"x": [1, 2]}, measure, fresh=False)
+    assert again["seconds"] == 1 and again["kept_from"]
+    assert kept.kept("a", {"x": [1, 3]}, measure, fresh=False)["seconds"] == 2
+    assert kept.kept("a", {"x": [1, 3]}, measure, fresh=True)["seconds"] == 3
+
+
+def test_effects_without_weights_are_left_out_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    report = tmp_path / "effects.json"
+    words = ["--weights", str(tmp_path), "--kinds", "fire", "smoke", "--json", str(report)]
+    assert effects.main(words) == 0
+    assert set(json.loads(report.read_text())["left_out"]) == {"fire", "smoke"}
+    assert "fire is left out" in capsys.readouterr().out

@@ -26,7 +26,7 @@ from backend.effect.sheet import portrait
 from backend.errors import EffectError, PaintoverError, UsageError
 from backend.job import Job
 from backend.service import VERBS, call
-from bench import effects
+from bench import effect_quality as effects
 
 TINY = Config(8, (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 4))
 PLAN: dict[str, Any] = {
