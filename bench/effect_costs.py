@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,25 +97,30 @@ def speeds(weights: Mapping[str, Path | None], blender: str | None, scale: Scale
 
 
 def blender() -> str | None:
-    """A real Blender, that BLENDER names or the PATH holds: the wheel's Mantaflow does not run."""
+    """A real Blender, that BLENDER names or the PATH holds, where there is the wheel too: see ``mantaflow_scene``."""
     program = shutil.which(os.environ.get("BLENDER", "blender"))
-    return str(Path(program).resolve()) if program else None
+    return str(Path(program).resolve()) if program and find_spec("bpy") else None
 
 
 def mantaflow(program: str, scale: Scale) -> Facts:
-    """The same number of frames from Mantaflow and Cycles, measured on a few."""
+    """The same number of frames from Mantaflow, and Cycles of the bpy wheel, measured on a few."""
     folder = FOLDER / "mantaflow"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    script = [program, "-b", "--factory-startup", "--python-exit-code", "1"]
-    script += ["--python", str(Path(__file__).with_name("mantaflow_scene.py")), "--", str(folder)]
-    numbers = (scale.cells, scale.baked, scale.rendered, scale.samples, scale.size)
-    with open(folder / "log", "wb") as log:
-        subprocess.run([*script, *map(str, numbers)], stdout=log, stderr=subprocess.STDOUT, check=True)
-    facts: Facts = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
-    each = facts["simulation_seconds_per_frame"] + facts["render_seconds_per_frame"]
+    script = str(Path(__file__).with_name("mantaflow_scene.py"))
+    real = [program, "-b", "--factory-startup", "--python-exit-code", "1", "--python", script]
+    found: Facts = {}
+    for what, command, numbers in (
+        ("bake", real, (scale.cells, scale.baked)),
+        ("render", [sys.executable, script], (scale.rendered, scale.samples, scale.size)),
+    ):
+        with open(folder / f"{what}.log", "wb") as log:
+            words = [*command, "--", what, str(folder), *map(str, numbers)]
+            subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, check=True)
+        found[what] = json.loads((folder / f"{what}.json").read_text(encoding="utf-8"))
+    each = sum(found[what]["seconds_per_frame"] for what in ("bake", "render"))
     asked = {"cells": scale.cells, "samples": scale.samples, "size": scale.size, "frames": scale.frames}
-    return facts | asked | {"seconds": each * scale.frames}
+    return found | asked | {"seconds": each * scale.frames}
 
 
 def memory(kind: str, weights: Path | None, scale: Scale) -> Facts:

@@ -119,7 +119,10 @@ class Bench:
         )
         theirs = found["mantaflow_and_cycles"]
         if theirs is None:
-            print("  no real Blender (name one with BLENDER): Mantaflow and Cycles are left out", flush=True)
+            print(
+                "  no real Blender (name one with BLENDER) beside the wheel: Mantaflow and Cycles are left out",
+                flush=True,
+            )
         for kind, facts in found["paintover"].items():
             text = f"  {kind:<10} {facts['seconds']:.1f} s for {facts['frames']} frames of {facts['size']}"
             if theirs is not None:
