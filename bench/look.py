@@ -34,7 +34,17 @@ PUBLISHED_STEPS = 20_000
 SEED = 0
 LOOKS = ("backend/look/*.py", "backend/learning/*.py", "backend/motion.py")
 # Of these, what comes after training, and changes no weight.
-AFTER = ("apply.py", "fill.py", "journey.py", "reader.py", "strict.py", "suggest.py", "textures.py", "tiles.py")
+AFTER = (
+    "apply.py",
+    "file.py",
+    "fill.py",
+    "journey.py",
+    "reader.py",
+    "strict.py",
+    "suggest.py",
+    "textures.py",
+    "tiles.py",
+)
 
 
 @dataclass(frozen=True)

@@ -389,7 +389,7 @@ def test_the_file_is_strict(tmp_path: Path) -> None:
 
     refused("no trained effect")
     file.write_bytes(b"nonsense")
-    refused("no file of ours")
+    refused("not an effect file")
     EffectFile(card, network.state_dict()).save(file)
     EffectFile.open(file)
     whole = file.read_bytes()
@@ -398,7 +398,7 @@ def test_the_file_is_strict(tmp_path: Path) -> None:
     file.write_bytes(whole[:100])
     refused("damaged")
     save_file(load_file(_written(file, whole)), file)  # weights without their card
-    refused("no file of ours")
+    refused("has no card")
     EffectFile(card, {name: tensor for name, tensor in network.state_dict().items() if "head" not in name}).save(file)
     refused("do not fit")
     EffectFile(card | {"config": TINY.as_json() | {"context": 9}}, network.state_dict()).save(file)

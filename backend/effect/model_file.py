@@ -13,9 +13,9 @@ from ..learning.blocks import channels_last
 from .encoding import Encoding
 from .generator import Config, EffectGenerator
 
-FORMAT = 1
 WEIGHTS = resources.files(__package__) / "weights"
 REMEDY = "Install Paintover again, or train the effect: python -m backend effect train."
+FORM = strict.Form("effect", "an", version=1, error=EffectError, again=REMEDY, own=REMEDY, choose=REMEDY, update=REMEDY)
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ class EffectFile:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises ``OutputError``."""
-        strict.save(path, self.card, {name: tensor.cpu().half() for name, tensor in self.weights.items()}, FORMAT)
+        strict.save(path, self.card, {name: tensor.cpu().half() for name, tensor in self.weights.items()}, FORM)
 
     @classmethod
     def open(cls, path: Path) -> "EffectFile":
         """Read and check such a file. ``EffectError`` says what is wrong: never unpickles, never guesses."""
         if not path.is_file():
             raise EffectError(f"There is no trained effect at {path}.", REMEDY)
-        card, weights = strict.load(path, FORMAT, EffectError, REMEDY)
+        card, weights = strict.load(path, FORM)
         if not isinstance(card.get("kind"), str):
-            raise EffectError(f"The card of {path.name} is damaged.", REMEDY)
+            raise FORM.damaged_card(path)
         effect = cls(card, weights)
         effect.generator()  # missing, extra or misshapen tensors are found now, not in the middle of a bake
         return effect

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,70 @@ from ..errors import PaintoverError
 from ..images import written_beside
 
 
-def save(path: Path, card: dict[str, Any], tensors: dict[str, Tensor], version: int) -> None:
+@dataclass(frozen=True)
+class Form:
+    """A kind of such files: the ``version`` of its format, and how an artist is told what is wrong with one.
+
+    ``name``: of the kind, ``article``: before it. The remedies: ``again`` for a damaged file, ``own`` for one that is
+    none of ours or broken, ``choose`` for safetensors without a card, ``update`` for another version.
+    """
+
+    name: str
+    article: str
+    version: int
+    error: type[PaintoverError]
+    again: str
+    own: str
+    choose: str
+    update: str
+
+    def damaged_card(self, path: Path) -> PaintoverError:
+        return self.error(f"The card of {path.name} is damaged.", self.again)
+
+
+def save(path: Path, card: dict[str, Any], tensors: dict[str, Tensor], form: Form) -> None:
     """Write the file, whole or not at all; the card gets its format and its hash. Raises ``OutputError``."""
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(card | {"format": version, "sha256": digest(tensors)}, sort_keys=True)
+    text = json.dumps(card | {"format": form.version, "sha256": digest(tensors)}, sort_keys=True)
+    # Written by us: safetensors would not tell a full disk from a fault.
     data = to_bytes(tensors, {"card": text, "card_sha256": hashlib.sha256(text.encode()).hexdigest()})
     with written_beside(path) as part:
         part.write_bytes(data)
 
 
-def load(
-    path: Path, version: int, error: type[PaintoverError], remedy: str
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Card and tensors of what ``save`` wrote. Raises ``error`` for anything else, and says what is wrong."""
+def load(path: Path, form: Form) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Card and tensors of what ``save`` wrote. Raises ``form``'s error for anything else, and says what is wrong."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-        text = metadata["card"]
-        card = json.loads(text)
-    except (SafetensorError, OSError, KeyError, ValueError) as cause:
-        raise error(f"{path.name} is no file of ours, or it is damaged ({cause}).", remedy) from cause
-    if not isinstance(card, dict) or card.get("format") != version:
-        found = card.get("format") if isinstance(card, dict) else None
-        raise error(f"{path.name} is of format {found}; this Paintover reads format {version}.", remedy)
+    except (SafetensorError, OSError, ValueError) as cause:
+        raise form.error(
+            f"{path.name} is not {form.article} {form.name} file, or it is damaged ({cause}).", form.own
+        ) from cause
+    text = metadata.get("card", "")
+    card = _card(path, text, form)
     whole = metadata.get("card_sha256") == hashlib.sha256(text.encode()).hexdigest()
     if not whole or card.get("sha256") != digest(tensors):
-        raise error(f"{path.name} is damaged: its contents are not what was saved.", remedy)
+        raise form.error(f"{path.name} is damaged: its contents are not what was saved.", form.again)
     return card, tensors
+
+
+def _card(path: Path, text: str, form: Form) -> dict[str, Any]:
+    if not text:
+        raise form.error(
+            f"{path.name} has no card: it is a safetensors file, but not {form.article} {form.name}.", form.choose
+        )
+    try:
+        card = json.loads(text)
+    except ValueError as cause:
+        raise form.damaged_card(path) from cause
+    if not isinstance(card, dict) or card.get("format") != form.version:
+        found = card.get("format") if isinstance(card, dict) else None
+        raise form.error(
+            f"{path.name} is of {form.name} format {found}; this Paintover reads format {form.version}.", form.update
+        )
+    return card
 
 
 def digest(tensors: dict[str, Tensor]) -> str:
