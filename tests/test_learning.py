@@ -8,7 +8,7 @@ import torch
 
 from backend.errors import Cancelled, LookError
 from backend.job import Job
-from backend.learning import checkpoint, losses
+from backend.learning import checkpoint, losses, strict
 from backend.learning.augment import symmetry
 from backend.learning.discriminators import PatchDiscriminator
 from backend.learning.ema import Average
@@ -153,3 +153,14 @@ def test_the_loop_ends_when_it_is_stopped_and_when_it_is_cancelled() -> None:
 def test_a_budget_is_one_of_two(budget: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="seconds or"):
         Budget(**budget)
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
+    form = strict.Form("look", "a", 1, LookError, "", "", "", "")
+    tensors = {"b": torch.ones(3, dtype=torch.float16), "a": torch.zeros(2, 2)}
+    files = [tmp_path / f"{number}.look" for number in range(12)]
+    for file in files:
+        strict.save(file, {"licence": "größer"}, tensors, form)
+    assert len({file.read_bytes() for file in files}) == 1
+    card, found = strict.load(files[0], form)
+    assert card["licence"] == "größer" and all(torch.equal(found[name], tensors[name]) for name in tensors)

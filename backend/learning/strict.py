@@ -43,7 +43,17 @@ def save(path: Path, card: dict[str, Any], tensors: dict[str, Tensor], form: For
     # Written by us: safetensors would not tell a full disk from a fault.
     data = to_bytes(tensors, {"card": text, "card_sha256": hashlib.sha256(text.encode()).hexdigest()})
     with written_beside(path) as part:
-        part.write_bytes(data)
+        part.write_bytes(_in_order(data))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its metadata in the order of their names: safetensors writes them in a random one."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def load(path: Path, form: Form) -> tuple[dict[str, Any], dict[str, Tensor]]:
