@@ -18,8 +18,9 @@ def write(
     zipped: bool = False,
     version: int = 224,
     marked: bool = True,
+    cells: tuple[int, int, int] | None = None,
 ) -> Path:
-    """Grids (X, Y, Z) or (X, Y, Z, 3) of up to 128 voxels a side. ``marked``: as Mantaflow's."""
+    """Grids (X, Y, Z) or (X, Y, Z, 3) of up to 128 voxels a side. ``marked``: as Mantaflow's, of so many ``cells``."""
     data = (
         b" BDV" + bytes(4) + struct.pack("<III?", version, 9, 0, True) + b"0" * 36 + struct.pack("<II", 0, len(grids))
     )
@@ -27,7 +28,7 @@ def write(
         block, count = _tree(values.reshape(*values.shape[:3], -1), zipped)
         metadata = {"file_voxel_count": ("int64", [count])}
         if marked:
-            metadata[MARK] = ("vec3i", values.shape[:3])
+            metadata[MARK] = ("vec3i", cells or values.shape[:3])
         body = struct.pack("<II", 3 if zipped else 0, len(metadata))
         for key, (form, numbers) in metadata.items():
             packed = struct.pack(f"<{_FORMS[form]}", *numbers)

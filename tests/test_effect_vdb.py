@@ -220,6 +220,8 @@ def spoilt(folder: Path, how: str) -> Path:
         mantaflow.write(second, {})
     elif how == "foreign":
         mantaflow.write(second, grids, marked=False)
+    elif how == "no size":
+        mantaflow.write(second, grids, cells=(0, 10, 16))
     elif how == "a liquid":
         mantaflow.write(second, {"phi": grids["density"]})
     elif how == "no velocity":
@@ -246,6 +248,7 @@ def spoilt(folder: Path, how: str) -> Path:
         ("another version", "version 300"),
         ("no grids", "holds nothing"),
         ("foreign", "was not baked by Blender"),
+        ("no size", "was not baked by Blender"),
         ("a liquid", "holds neither smoke nor fire (density, flame), but phi"),
         ("no velocity", "no velocity"),
         ("another domain", "Adaptive Domain"),

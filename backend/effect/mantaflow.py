@@ -37,6 +37,7 @@ PACE = 2.5  # of Mantaflow's time in a second: it makes steps of 0.1 for frames 
 _ORIGIN = "file_base_resolution"  # Mantaflow alone writes this
 _AGAIN = "Bake the domain's gas with the cache format OpenVDB, and name the cache's folder."
 _FAINT = 1e-4
+MOST_CELLS = 4096  # along a side
 
 
 @dataclass(frozen=True)
@@ -201,13 +202,18 @@ def _read(file: Path) -> dict[str, Grid]:
     except VdbError as error:
         raise EffectError(f"{file.name} cannot be used: {error}.", _AGAIN) from error
     names = ", ".join(sorted(grids)) or "nothing"
-    if not all(_ORIGIN in grid.metadata for grid in grids.values()) or not grids:
+    if not grids or not all(_is_size(grid.metadata.get(_ORIGIN)) for grid in grids.values()):
         raise EffectError(f"{file.name} was not baked by Blender's fluid simulation: it holds {names}.", _AGAIN)
     if "density" not in grids and "flame" not in grids:
         raise EffectError(f"{file.name} holds neither smoke nor fire (density, flame), but {names}.", _AGAIN)
     if "velocity" not in grids:
         raise EffectError(f"{file.name} has no velocity, by which detail moves; it holds {names}.", _AGAIN)
     return grids
+
+
+def _is_size(told: object) -> bool:
+    """Whether this is a number of cells in x, y and z."""
+    return isinstance(told, tuple) and len(told) == 3 and all(0 < side <= MOST_CELLS for side in told)
 
 
 def _domain(files: list[Path], headers: list[dict[str, Grid]]) -> tuple[tuple[int, int, int], float]:
