@@ -23,10 +23,12 @@ def _parts() -> tuple[ModuleType, ...]:
         properties,
         stylise,
     )
-    from .operators import apply, backend, compositor, keyframes, passes, textures, train
+    from .effect import properties as effect_properties
+    from .operators import apply, backend, compositor, effects, keyframes, passes, textures, train
 
     return (
         properties,
+        effect_properties,
         preferences,
         pictures,
         jobs,
@@ -42,6 +44,7 @@ def _parts() -> tuple[ModuleType, ...]:
         apply,
         compositor,
         textures,
+        effects,
         panels,
         menus,
         command,

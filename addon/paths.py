@@ -1,4 +1,4 @@
-"""Where a scene's files go. Only ``places`` needs Blender; the rest is plain paths."""
+"""Where a scene's files go. Only ``places`` and ``effects`` need Blender; the rest is plain paths."""
 
 import re
 from collections.abc import Iterable
@@ -75,8 +75,17 @@ def runs(frames: Iterable[int]) -> list[tuple[int, int]]:
 
 def places(scene: "bpy.types.Scene") -> Places:
     """Beside the saved .blend: ``//paintover/<scene>``. Before the first save: in Blender's temporary folder."""
+    name = safe_name(scene.name)
+    return Places(_root() / name, name)
+
+
+def effects() -> Path:
+    """The folder of this .blend's effects: one folder in it for each."""
+    return _root() / "effects"
+
+
+def _root() -> Path:
     import bpy
 
-    root = Path(bpy.path.abspath("//")) if bpy.data.filepath else Path(bpy.app.tempdir)
-    name = safe_name(scene.name)
-    return Places(root / "paintover" / name, name)
+    beside = Path(bpy.path.abspath("//")) if bpy.data.filepath else Path(bpy.app.tempdir)
+    return beside / "paintover"

@@ -4,6 +4,7 @@ import bpy
 
 from . import compat
 from .compat import Node, Socket
+from .node_builder import Builder, factor, socket
 
 NAME = "Paintover"
 MARK = "paintover"  # custom property on whatever Paintover made
@@ -17,26 +18,15 @@ def new() -> bpy.types.NodeTree:
     """An empty group with the sockets that the artist sees."""
     group: Node = bpy.data.node_groups.new(NAME, "CompositorNodeTree")
     group[MARK] = True
-    _socket(group, "Image", "INPUT", "NodeSocketColor", "The unstyled image")
-    _factor(group, "Matte", 1.0, "Where to style: a mask, or the matte of a Cryptomatte node")
-    _factor(group, "Strength", 1.0, "How much of the styled image to see")
-    _factor(group, "Keep Luminance", 0.0, "How much of the unstyled image's luminance to keep")
-    _factor(group, "Keep Colour", 0.0, "How much of the unstyled image's colour to keep, at the same luminance")
-    _socket(group, "Image", "OUTPUT", "NodeSocketColor", "The styled image")
-    _socket(group, "Original", "OUTPUT", "NodeSocketColor", "The unstyled image, as it came in")
+    socket(group, "Image", "INPUT", "NodeSocketColor", "The unstyled image")
+    factor(group, "Matte", 1.0, "Where to style: a mask, or the matte of a Cryptomatte node")
+    factor(group, "Strength", 1.0, "How much of the styled image to see")
+    factor(group, "Keep Luminance", 0.0, "How much of the unstyled image's luminance to keep")
+    factor(group, "Keep Colour", 0.0, "How much of the unstyled image's colour to keep, at the same luminance")
+    socket(group, "Image", "OUTPUT", "NodeSocketColor", "The styled image")
+    socket(group, "Original", "OUTPUT", "NodeSocketColor", "The unstyled image, as it came in")
     tree: bpy.types.NodeTree = group
     return tree
-
-
-def _socket(group: Node, name: str, in_out: str, kind: str, description: str) -> Socket:
-    return group.interface.new_socket(name, description=description, in_out=in_out, socket_type=kind)
-
-
-def _factor(group: Node, name: str, value: float, description: str) -> None:
-    socket = _socket(group, name, "INPUT", "NodeSocketFloat", description)
-    socket.subtype = "FACTOR"
-    socket.min_value, socket.max_value = 0.0, 1.0
-    socket.default_value = value
 
 
 def image_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
@@ -53,7 +43,7 @@ def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: in
     premultiplied throughout; they are mixed and never clamped.
     """
     group.nodes.clear()
-    build = _Builder(group)
+    build = Builder(group)
     given = build.node("NodeGroupInput", (0, 0))
     original = given.outputs["Image"]
 
@@ -89,7 +79,7 @@ def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: in
     build.link(original, out.inputs["Original"])
 
 
-def _keep(build: "_Builder", original: Socket, styled: Socket, luminance: Socket, colour: Socket) -> Socket:
+def _keep(build: Builder, original: Socket, styled: Socket, luminance: Socket, colour: Socket) -> Socket:
     """``styled`` with some of the luminance, and some of the colour at that luminance, of ``original``."""
 
     def parts(image: Socket, row: int) -> tuple[Socket, Socket]:
@@ -105,56 +95,3 @@ def _keep(build: "_Builder", original: Socket, styled: Socket, luminance: Socket
     level = build.mix("FLOAT", (6, -3), luminance, styled_level, original_level)
     hue = build.mix("VECTOR", (6, -2), colour, styled_hue, original_hue)
     return build.vector("SUBTRACT", (7, -1), build.vector("MULTIPLY", (7, -2), hue, level), (BLACK,) * 3)
-
-
-class _Builder:
-    """Nodes by their formula. An input is a socket to link, or a value."""
-
-    def __init__(self, tree: bpy.types.NodeTree) -> None:
-        self.tree = tree
-
-    def node(self, kind: str, place: tuple[int, int]) -> Node:
-        """A node at ``place``: column to the right, row downwards."""
-        node = self.tree.nodes.new(kind)
-        node.location = (place[0] * 200, place[1] * -200)
-        return node
-
-    def link(self, value: Socket, target: Socket) -> None:
-        """Link ``value`` where it is a socket, else set it."""
-        if isinstance(value, bpy.types.NodeSocket):
-            self.tree.links.new(value, target)
-        else:
-            target.default_value = value
-
-    def math(self, operation: str, place: tuple[int, int], *values: Socket) -> Socket:
-        """Scalar arithmetic."""
-        node = self.node("ShaderNodeMath", place)
-        node.operation = operation
-        for value, target in zip(values, node.inputs, strict=False):
-            self.link(value, target)
-        return node.outputs["Value"]
-
-    def vector(self, operation: str, place: tuple[int, int], *values: Socket) -> Socket:
-        """Arithmetic on three channels; a scalar counts for each."""
-        node = self.node("ShaderNodeVectorMath", place)
-        node.operation = operation
-        for value, target in zip(values, node.inputs, strict=False):
-            self.link(value, target)
-        return next(socket for socket in node.outputs if socket.enabled)
-
-    def mix(self, kind: str, place: tuple[int, int], factor: Socket, first: Socket, second: Socket) -> Socket:
-        """``first`` at factor 0, ``second`` at 1. ``kind``: FLOAT or VECTOR."""
-        node = self.node("ShaderNodeMix", place)
-        node.data_type = kind
-        inputs = {socket.identifier: socket for socket in node.inputs}
-        suffix = kind.title()
-        self.link(factor, inputs["Factor_Float"])
-        self.link(first, inputs[f"A_{suffix}"])
-        self.link(second, inputs[f"B_{suffix}"])
-        return next(socket for socket in node.outputs if socket.identifier == f"Result_{suffix}")
-
-    def alpha(self, place: tuple[int, int], image: Socket) -> Socket:
-        """The alpha channel of ``image``."""
-        node = self.node("CompositorNodeSeparateColor", place)
-        self.link(image, node.inputs["Image"])
-        return node.outputs["Alpha"]

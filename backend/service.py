@@ -249,6 +249,7 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
     picture, controls, emitter = (params.anything(name) for name in ("size", "controls", "emitter"))
     fps, tile = params.optional_positive("fps"), params.optional_integer("tile", minimum=64)
     weights, baked = params.optional_path("weights"), params.anything("vdb")
+    textures = params.switch("textures")
     params.finish()
     from .effect.panel import WATER, check_kind
 
@@ -271,7 +272,10 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
                 controls=controls,
                 start=1 if start is None else start,
                 fps=fps,
+                textures=textures,
             )
+        if textures:
+            raise UsageError("Only water has textures.", parameter="textures")
         from .effect.render import render
 
         return render(

@@ -12,6 +12,7 @@ from ..job import Job
 from . import lighting
 from .controls import Value
 from .detail import resized
+from .frames import deep
 from .lighting import Lit
 from .physics import number
 from .projection import project
@@ -19,7 +20,6 @@ from .simulation import Cells, Effect, Simulation
 
 CELLS = 48 * 1024  # of the box: a step takes about 40 ms on one processor core
 LEAST_ROWS, LEAST = 24, 8  # cells along the height, and along each side
-SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
 
 
 def cells(width: int, height: int, most: int = CELLS, rows: int | None = None) -> Cells:
@@ -27,12 +27,11 @@ def cells(width: int, height: int, most: int = CELLS, rows: int | None = None) -
 
     ``most``: about how many in all. ``rows``: more of them than these are of no use.
     """
-    across = width / height
-    deep = min(across, SHALLOW)
-    high = (most / (across * deep)) ** (1 / 3)
+    across, depth = width / height, deep(width, height)
+    high = (most / (across * depth)) ** (1 / 3)
     if rows is not None:
         high = min(high, max(rows, LEAST_ROWS))
-    z, y, x = (max(LEAST, 2 * round(size / 2)) for size in (high * deep, high, high * across))
+    z, y, x = (max(LEAST, 2 * round(size / 2)) for size in (high * depth, high, high * across))
     return z, y, x
 
 

@@ -1,4 +1,4 @@
-"""What every kind of effect has in common when it is asked for: its pace, its seed, files of one for each frame."""
+"""What every kind has in common when it is asked for: pace, box, seed, a file for each frame. Standard library only."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,12 @@ from pathlib import Path
 from ..errors import UsageError
 
 FPS = 24.0
+SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
+
+
+def deep(width: float, height: float) -> float:
+    """How deep the box is that a picture of ``width`` x ``height`` shows, in heights of it."""
+    return min(width / height, SHALLOW)
 
 
 def with_seed(controls: object, seed: int | None) -> object:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,14 @@ def render(
     controls: object = None,
     start: int = 1,
     fps: float | None = None,
+    textures: bool = False,
 ) -> dict[str, Any]:
     """Render the water ``kind`` as ``out``/KIND_####.exr, always as a loop. ``picture``: size of the tile's side.
 
     RGBA is a preview, opaque. Layers: ``height`` (m), ``displacement`` (m: x, y up, z), ``normal`` (x, y up, z; length
     1), ``foam`` (0..1), ``caustics`` (light on the floor, 1 on average). Frames that are there and whole are kept.
+    ``textures``: for programs that read no layers also KIND_normal_####.exr, whose RGB is ``normal``, and
+    KIND_surface_####.exr: ``height``, ``foam``, ``caustics``.
     """
     water = asked(kind, with_seed(controls, seed))
     rate = fps or FPS
@@ -51,13 +55,24 @@ def render(
     told = [FORMAT, kind, asdict(water), count, side]
     recipe = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     paths = {frame: out / f"{kind}_{start + frame:04}.exr" for frame in range(count)}
-    todo = [frame for frame, path in paths.items() if pictures.recipe(path) != recipe or not pictures.is_whole(path)]
+
+    def texture(frame: int, name: str) -> Path:
+        return out / f"{kind}_{name}_{start + frame:04}.exr"
+
+    def is_current(frame: int) -> bool:
+        files = [paths[frame], *(texture(frame, name) for name in (TEXTURES if textures else ()))]
+        return all(pictures.recipe(file) == recipe and pictures.is_whole(file) for file in files)
+
+    todo = [frame for frame in paths if not is_current(frame)]
     started = time.monotonic()
     written: list[str] = []
     job.check()
     simulation = Simulation(water, side, count)
     for frame, surface in simulation.surfaces(todo) if todo else ():
         rgb = shade(surface, water, simulation.grid)
+        if textures:
+            for name, planes in TEXTURES.items():
+                pictures.write_exr(texture(frame, name), _opaque(planes(surface)), recipe=recipe)
         pictures.write_exr(paths[frame], _opaque(rgb), layers(surface), recipe)
         written.append(str(paths[frame]))
         done = len(written) / (time.monotonic() - started)
@@ -80,6 +95,13 @@ def render(
         "metres": water.scale,
         "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),
     }
+
+
+TEXTURES: Mapping[str, Callable[[Surface], torch.Tensor]] = {
+    "normal": lambda surface: surface.normal,
+    "surface": lambda surface: torch.cat((surface.height, surface.foam, surface.caustics)),
+}
+"""Pictures (3, H, W) by what stands in their files' names."""
 
 
 def asked(kind: str, controls: object) -> Water:

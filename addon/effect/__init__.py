@@ -1,0 +1,1 @@
+"""Fire, smoke, explosions and water in a scene: their settings, their cards, their layers in the compositor."""

@@ -1,0 +1,90 @@
+"""The folders that effects are baked into. No ``bpy`` here.
+
+A bake that asks for something else than what is there goes into a folder beside, so that a card never shows half of one
+and half of the other: only when all is made does it take the old one's place. A bake that was cancelled goes on there.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import paths
+from ..backend import beside
+from ..backend.errors import OutputError
+
+EMITTER = "emitter"
+_NOTE = "bake.json"
+_NEXT = "next"
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What is in a folder. ``frames``: first and last. ``brightness``: mean linear luminance of each; of water none."""
+
+    digest: str
+    kind: str
+    frames: tuple[int, int]
+    brightness: tuple[float, ...]
+
+
+def baked(folder: Path) -> Baked | None:
+    """What is there; None before a bake has ended."""
+    try:
+        told = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        first, last = told["frames"]
+        return Baked(told["digest"], told["kind"], (first, last), tuple(told["brightness"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def place(folder: Path, digest: str) -> Path:
+    """Where to bake what a request of this digest asks for."""
+    there = baked(folder)
+    return folder if there is not None and there.digest == digest else folder / _NEXT
+
+
+def settle(folder: Path, out: Path, told: Baked) -> None:
+    """Let what is in ``out`` be the folder's bake; what it replaces is removed. Raises OutputError."""
+    try:
+        if out != folder:
+            (folder / _NOTE).unlink(missing_ok=True)
+            for file in _frames(folder):
+                file.unlink()
+            first, last = told.frames
+            for file in _frames(out):
+                match = paths.FRAME.match(file.name)
+                if match and match["name"].partition("_")[0] == told.kind and first <= int(match["frame"]) <= last:
+                    file.replace(folder / file.name)
+            shutil.rmtree(out)
+    except OSError as error:
+        raise OutputError(
+            f"The effect's frames in {folder} cannot be replaced: {error.strerror}.",
+            "Close the programs that have them open, and bake again.",
+        ) from error
+    note: dict[str, Any] = {**vars(told)}
+    write(folder / _NOTE, json.dumps(note).encode())
+
+
+def _frames(folder: Path) -> Iterable[Path]:
+    return [file for file in folder.glob("*.exr") if paths.FRAME.match(file.name)]
+
+
+def write(file: Path, data: bytes) -> None:
+    """Write a file that is there only when it is whole. Raises OutputError."""
+    part = beside.part_of(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(file)
+    except OSError as error:
+        raise OutputError(
+            f"{file.name} cannot be written to {file.parent}: {error.strerror}.",
+            "Make room on the disk, or allow writing to this folder.",
+        ) from error
+    finally:
+        with suppress(OSError):  # as a rule it is not there any more
+            part.unlink()

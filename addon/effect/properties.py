@@ -1,0 +1,173 @@
+"""What an effect remembers in the .blend: ``object.paintover_effect``; ``scene.paintover_effect`` is the next one's.
+
+Each kind has a group of its own, made from the backend's table of controls: so a slider has the control's range,
+default and meaning, and a key on it says which control it belongs to (``paintover_effect.fire.wind``).
+"""
+
+# mypy: disable-error-code="valid-type"
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from ..backend.effect.panel import KINDS, WATER, described
+from ..operators.base import register_all, unregister_all
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Object, Scene
+
+Value = float | tuple[float, float, float]
+
+SEED = "seed"  # a control in the backend's table, and a setting of its own here
+ONCE = "explosion"  # the kind that happens once; all others go on
+
+
+def _property(control: dict[str, Any]) -> Any:
+    """A control as a property. The unit stands in its name: the backend's units are always metric."""
+    unit = f" ({control['unit']})" if control["unit"] else ""
+    told = {
+        "name": control["label"] + unit,
+        "description": control["meaning"].rstrip("."),
+        "min": control["low"],
+        "max": control["high"],
+        "default": control["default"],
+        "options": {"ANIMATABLE"},
+    }
+    if isinstance(control["default"], tuple):
+        return FloatVectorProperty(**told, size=3, subtype="COLOR")
+    return IntProperty(**told) if control["whole"] else FloatProperty(**told)
+
+
+def _group(kind: str) -> type[bpy.types.PropertyGroup]:
+    """The controls of a kind, in the panel's order."""
+    table = {control["name"]: _property(control) for control in described(kind)["controls"] if control["name"] != SEED}
+    return type(f"Paintover{kind.title()}", (bpy.types.PropertyGroup,), {"__annotations__": table})
+
+
+GROUPS = {kind: _group(kind) for kind in KINDS}
+
+
+def _loop_where_it_goes_on(settings: "EffectSettings", _context: "Context") -> None:
+    settings.loop = settings.kind != ONCE
+
+
+def _has_surface(_settings: "EffectSettings", thing: "Object") -> bool:
+    return thing.type in {"MESH", "CURVE", "SURFACE", "FONT", "META"}
+
+
+class EffectSettings(bpy.types.PropertyGroup):
+    """One effect."""
+
+    kind: EnumProperty(
+        name="Kind",
+        description="What it is",
+        items=[(kind, kind.title(), "") for kind in KINDS],
+        default="fire",
+        update=_loop_where_it_goes_on,
+    )
+    seed: IntProperty(name="Seed", description="Another number, another one of its kind", min=0)
+    frames: IntProperty(name="Frames", description="How many frames to make", default=64, min=1, max=10_000)
+    loop: BoolProperty(name="Loop", description="After its last frame comes its first, without a jump", default=True)
+    start: IntProperty(name="Start", description="The frame of the timeline on which it begins", default=1, min=0)
+    pixels: IntVectorProperty(
+        name="Pixels", description="Width and height of its frames", size=2, default=(512, 512), min=32, max=8192
+    )
+    side: IntProperty(name="Pixels", description="Of a side of its tile", default=512, min=32, max=4096, step=2)
+    emitter: PointerProperty(
+        name="Emitter",
+        description="The object whose shape it comes out of. None: its own",
+        type=bpy.types.Object,
+        poll=_has_surface,
+    )
+    folder: StringProperty(name="Folder", description="Of its frames, in //paintover/effects", options={"HIDDEN"})
+    light: PointerProperty(name="Light", description="What it lights the scene with", type=bpy.types.Object)
+
+    @property
+    def is_water(self) -> bool:
+        return self.kind in WATER
+
+    @property
+    def controls(self) -> bpy.types.PropertyGroup:
+        """Those of its kind."""
+        found: bpy.types.PropertyGroup = getattr(self, self.kind)
+        return found
+
+    @property
+    def height(self) -> str:
+        """The data path of what the card is as large as: its height, of water the side of a tile."""
+        return f"paintover_effect.{self.kind}.{'scale' if self.is_water else 'size'}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height of a frame, in pixels."""
+        width, height = (self.side, self.side) if self.is_water else self.pixels
+        return width, height
+
+    def now(self) -> dict[str, Value]:
+        """Every control of its kind as it is now, but for the seed."""
+        return {name: _plain(getattr(self.controls, name)) for name in names(self.kind)}
+
+
+EffectSettings.__annotations__.update({kind: PointerProperty(type=group) for kind, group in GROUPS.items()})
+
+
+def names(kind: str) -> list[str]:
+    """The controls of a kind that have a slider, in the panel's order."""
+    return list(GROUPS[kind].__annotations__)
+
+
+def _plain(value: Any) -> Value:
+    """As the artist typed it: Blender keeps 32 bits of a number, which may lie just beyond the control's range."""
+    if isinstance(value, float | int):
+        return float(f"{value:.6g}")
+    red, green, blue = (float(f"{item:.6g}") for item in value)
+    return red, green, blue
+
+
+def of(owner: "Object | Scene") -> EffectSettings:
+    """The settings of an effect, or of the next one, with their type."""
+    settings: EffectSettings = owner.paintover_effect  # type: ignore[union-attr]
+    return settings
+
+
+def is_effect(thing: "Object | None") -> bool:
+    return thing is not None and bool(of(thing).folder)
+
+
+def in_scene(scene: "Scene") -> "list[Object]":
+    """The effects that the scene holds, by name."""
+    return sorted((thing for thing in scene.objects if is_effect(thing)), key=lambda thing: thing.name)
+
+
+def copy(source: EffectSettings, target: EffectSettings) -> None:
+    """Give an effect the settings of another; whose it is stays."""
+    for name in ("kind", "seed", "frames", "loop", "start", "pixels", "side", "emitter"):
+        setattr(target, name, getattr(source, name))
+    for name in names(source.kind):
+        setattr(target.controls, name, getattr(source.controls, name))
+
+
+CLASSES = (*GROUPS.values(), EffectSettings)
+OWNERS: tuple[Any, ...] = (bpy.types.Object, bpy.types.Scene)
+
+
+def register() -> None:
+    register_all(CLASSES)
+    for owner in OWNERS:
+        owner.paintover_effect = PointerProperty(type=EffectSettings, options={"ANIMATABLE"})
+
+
+def unregister() -> None:
+    for owner in OWNERS:
+        del owner.paintover_effect
+    unregister_all(CLASSES)

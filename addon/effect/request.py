@@ -1,0 +1,156 @@
+"""What the backend is asked for: an effect's settings, its keys frame by frame, and the outline of its emitter."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend.effect.frames import deep
+from ..backend.errors import EffectError
+from . import bakes, properties, silhouette
+from .properties import EffectSettings, Value
+
+if TYPE_CHECKING:
+    from bpy.types import Depsgraph, Object, Scene
+
+ROWS = 192  # of a silhouette: several for each cell of the coarse simulation
+THUMBNAIL = 192  # pixels of the longer side
+THINNEST = 0.03  # heights of the box that a silhouette goes in depth at least
+
+
+@dataclass
+class _Seen:
+    """What was gathered on the way through the frames."""
+
+    values: list[dict[str, Value]] = field(default_factory=list)
+    outlines: list[silhouette.Silhouette] = field(default_factory=list)
+
+
+def thumbnail(settings: EffectSettings) -> dict[str, Any]:
+    """The parameters of a preview of the effect as it is now, but for ``out`` and the emitter."""
+    width, height = settings.shape
+    longer = max(width, height)
+    size = [max(32, round(THUMBNAIL * side / longer)) for side in (width, height)]
+    return {"kind": settings.kind, "size": size, "seed": settings.seed, "controls": settings.now()}
+
+
+def bake(scene: "Scene", thing: "Object", folder: Path) -> dict[str, Any]:
+    """The parameters of a render of the effect ``thing``, but for ``out``.
+
+    Silhouettes of its emitter are written into ``folder``. The scene goes through the effect's frames where keys or the
+    emitter want it, and comes back. Raises EffectError for an emitter that is not in the box, OutputError.
+    """
+    settings = properties.of(thing)
+    width, height = settings.shape
+    asked: dict[str, Any] = {
+        "kind": settings.kind,
+        "size": [width, height],
+        "seed": settings.seed,
+        "start": settings.start,
+        "fps": scene.render.fps / scene.render.fps_base,
+    }
+    if not settings.is_water:
+        asked |= {"frames": settings.frames, "loop": settings.loop}
+    emitter = None if settings.is_water else settings.emitter
+    seen = _gathered(scene, thing, emitter)
+    asked["controls"] = _keyed(seen.values, settings.start)
+    if emitter is not None:
+        asked["emitter"] = _emitter(seen.outlines, folder, emitter.name, settings.start)
+    return asked
+
+
+def digest(asked: dict[str, Any]) -> str:
+    """Of all that a request says, its silhouettes too."""
+    found = hashlib.sha256(repr(sorted(asked.items())).encode())
+    for file in asked.get("emitter", {}).get("picture", []):
+        found.update(Path(file).read_bytes())
+    return found.hexdigest()
+
+
+def outline(thing: "Object", emitter: "Object", depsgraph: "Depsgraph") -> silhouette.Silhouette:
+    """The emitter as the effect's box sees it in the current frame. Raises EffectError for what has no surface."""
+    evaluated = emitter.evaluated_get(depsgraph)
+    try:
+        mesh = evaluated.to_mesh()
+    except RuntimeError as error:
+        raise EffectError(
+            f"{emitter.name} has no surface that anything could come out of.", "Choose a mesh as emitter."
+        ) from error
+    try:
+        mesh.calc_loop_triangles()
+        points = np.empty(len(mesh.vertices) * 3)
+        mesh.vertices.foreach_get("co", points)
+        triangles = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+        mesh.loop_triangles.foreach_get("vertices", triangles)
+    finally:
+        evaluated.to_mesh_clear()
+    width, height = properties.of(thing).shape
+    place = thing.evaluated_get(depsgraph).matrix_world
+    matrix = np.array(place.inverted_safe() @ evaluated.matrix_world)
+    local = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+    return silhouette.draw(local, triangles.reshape(-1, 3), width / height, deep(width, height), ROWS)
+
+
+def _gathered(scene: "Scene", thing: "Object", emitter: "Object | None") -> _Seen:
+    settings = properties.of(thing)
+    seen = _Seen()
+    if emitter is None and not _is_keyed(thing):
+        seen.values.append(settings.now())
+        return seen
+    before = scene.frame_current, scene.frame_subframe
+    depsgraph = scene.view_layers[0].depsgraph
+    try:
+        for frame in range(settings.start, settings.start + settings.frames):
+            scene.frame_set(frame)
+            seen.values.append(settings.now())
+            if emitter is not None:
+                seen.outlines.append(outline(thing, emitter, depsgraph))
+    finally:
+        scene.frame_set(before[0], subframe=before[1])
+    return seen
+
+
+def _is_keyed(thing: "Object") -> bool:
+    """Whether keys, strips or drivers may change the controls from frame to frame."""
+    data = thing.animation_data
+    if data is None:
+        return False
+    driven = any(curve.data_path.startswith("paintover_effect") for curve in data.drivers)
+    return driven or data.action is not None or bool(data.nla_tracks)
+
+
+def _keyed(values: list[dict[str, Value]], start: int) -> dict[str, Any]:
+    """A value for each control, or one for each frame where they differ."""
+    found: dict[str, Any] = {}
+    for name, first in values[0].items():
+        if all(moment[name] == first for moment in values):
+            found[name] = _json(first)
+        else:
+            found[name] = [[frame, _json(moment[name])] for frame, moment in enumerate(values, start)]
+    return found
+
+
+def _json(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _emitter(outlines: list[silhouette.Silhouette], folder: Path, name: str, start: int) -> dict[str, Any]:
+    """Write a picture for each frame; gives the emitter as the backend takes it."""
+    for frame, seen in enumerate(outlines, start):
+        if seen.empty:
+            raise EffectError(
+                f"At frame {frame} no part of {name} lies in the effect's box.",
+                "Move or enlarge the effect so that it is in it, or choose another emitter.",
+                frame=frame,
+            )
+    files = [folder / f"emitter_{frame:04}.png" for frame in range(start, start + len(outlines))]
+    for file, seen in zip(files, outlines, strict=True):
+        bakes.write(file, silhouette.png(seen.mask))
+    front, back = max(seen.front for seen in outlines), min(seen.back for seen in outlines)
+    return {
+        "picture": [str(file) for file in files],
+        "position": [0.0, 0.0, (front + back) / 2],
+        "thickness": max(front - back, THINNEST),
+    }

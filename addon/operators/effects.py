@@ -1,0 +1,194 @@
+"""Fire, smoke, explosions and water in the scene: added, baked, and merged with the render."""
+
+# mypy: disable-error-code="valid-type"
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import EnumProperty
+
+from .. import jobs, paths, preferences
+from ..backend.effect.panel import KINDS
+from ..backend.errors import EffectError, UsageError
+from ..effect import bakes, card, material, properties, request
+from ..effect.bakes import Baked
+from .base import WorkOperator, register_all, unregister_all
+from .shot import scene_named
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Object, Scene, ViewLayer
+    from mathutils import Vector
+
+NEXT = "NEXT"  # of the kinds: the one that is set in the panel
+
+
+def active_effect(thing: "Object | None") -> "Object":
+    """The active object, if it is an effect. Raises UsageError."""
+    if thing is None or not properties.is_effect(thing):
+        raise UsageError("The active object is no effect.", "Select an effect's card, or add one.")
+    return thing
+
+
+def folder_of(thing: "Object") -> Path:
+    """Where the effect's frames are."""
+    folder: str = properties.of(thing).folder
+    return paths.effects() / folder
+
+
+def _free_folder(name: str) -> str:
+    """A folder that no effect has, of this .blend or of another one beside it."""
+    wanted = paths.safe_name(name)
+    taken = {properties.of(thing).folder for thing in bpy.data.objects}
+    number = 1
+    while (folder := wanted if number == 1 else f"{wanted}_{number}") in taken or (paths.effects() / folder).exists():
+        number += 1
+    return folder
+
+
+def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None) -> "Object":
+    """A new effect as the scene's settings have it, at the 3D cursor, or around ``emitter``; not baked yet."""
+    chosen = properties.of(scene)
+    if kind != NEXT:
+        chosen.kind = kind
+    if emitter is not None and chosen.is_water:
+        raise UsageError("Water comes out of no object.", "Choose fire, smoke or an explosion.")
+    layer = _layer(scene)
+    layer.update()  # where the camera and the emitter are now
+    place = scene.cursor.location.copy() if emitter is None else _foot(emitter)
+    thing = card.add(scene, chosen.kind.title(), chosen.kind, place)
+    settings = properties.of(thing)
+    properties.copy(chosen, settings)
+    settings.folder = _free_folder(thing.name)
+    if emitter is not None:
+        settings.emitter = emitter
+    card.shape(thing)
+    material.give(thing)
+    _make_active(layer, thing)
+    return thing
+
+
+def _layer(scene: "Scene") -> "ViewLayer":
+    """The view layer that the artist sees, or the scene's first."""
+    return bpy.context.view_layer if bpy.context.scene == scene else scene.view_layers[0]
+
+
+def _foot(thing: "Object") -> "Vector":
+    """The middle of the lower side of an object's bounds."""
+    corners = [thing.matrix_world @ type(thing.location)(corner) for corner in thing.bound_box]
+    middle = sum(corners[1:], corners[0]) / len(corners)
+    middle.z = min(corner.z for corner in corners)
+    return middle
+
+
+def _make_active(layer: "ViewLayer", thing: "Object") -> None:
+    layer.update()
+    if thing.name not in layer.objects:  # its collection is excluded from this view layer
+        return
+    for other in layer.objects.selected:
+        other.select_set(False, view_layer=layer)
+    layer.objects.active = thing
+    thing.select_set(True, view_layer=layer)
+
+
+def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = None) -> jobs.Work:
+    """Make the effect's frames, and let its card and light show them. Goes on where an earlier run ended.
+
+    ``weights``: a file of one's own training.
+    """
+    settings = properties.of(active_effect(thing))
+    if any(other != thing and properties.of(other).folder == settings.folder for other in bpy.data.objects):
+        settings.folder = _free_folder(thing.name)  # it was duplicated
+    folder = folder_of(thing)
+    asked = request.bake(scene, thing, folder / bakes.EMITTER)
+    if weights is not None:
+        asked["weights"] = str(weights)
+    digest = request.digest(asked)
+    out = bakes.place(folder, digest)
+    names = scene.name, thing.name
+
+    def finish(value: jobs.Report) -> None:
+        numbers = [int(Path(file).stem.rpartition("_")[2]) for file in value["written"]] + value["skipped"]
+        frames = min(numbers), max(numbers)
+        baked = Baked(digest, asked["kind"], frames, tuple(value.get("brightness", ())))
+        bakes.settle(folder, out, baked)
+        _take_in(scene_named(names[0]), _effect_named(names[1]), baked, asked)
+
+    return jobs.request(f"Bake {thing.name}", "effect.render", {**asked, "out": str(out)}, finish)
+
+
+def _effect_named(name: str) -> "Object":
+    """The effect, found again after time has passed."""
+    if name not in bpy.data.objects:
+        raise EffectError(f"The effect {name} is no longer there.", "Its frames are kept.")
+    return bpy.data.objects[name]
+
+
+def _take_in(scene: "Scene", thing: "Object", baked: Baked, asked: dict[str, Any]) -> None:
+    """Let all that stands for the effect show what was baked."""
+    card.shape(thing)
+    material.show(thing, folder_of(thing), baked)
+    if baked.brightness:
+        first, last = baked.frames
+        size = asked["controls"]["size"]
+        count = last - first + 1
+        card.light(scene, thing, baked, [value for _, value in size] if isinstance(size, list) else [size] * count)
+
+
+def effect_bake(
+    scene: "Scene", thing: "Object", on_progress: jobs.Sink | None = None, weights: Path | None = None
+) -> jobs.Report:
+    """Bake and wait: the backend's answer, with ``written`` and ``skipped``."""
+    return jobs.run(effect_bake_work(scene, thing, weights), on_progress)
+
+
+class EffectAdd(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_add"
+    bl_label = "Add Effect"
+    bl_description = "Put fire, smoke, an explosion or water at the 3D cursor, facing the camera, and bake it"
+    bl_options = {"UNDO"}
+
+    kind: EnumProperty(
+        name="Kind",
+        description="What to add",
+        items=[(NEXT, "As Set", "What the panel names"), *((kind, kind.title(), "") for kind in KINDS)],
+        default=NEXT,
+    )
+
+    def work(self, context: "Context") -> jobs.Work:
+        preferences.check_backend()
+        return effect_bake_work(context.scene, effect_add(context.scene, self.kind))
+
+
+class EffectEmit(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_emit"
+    bl_label = "Emit from Object"
+    bl_description = "Let the effect come out of the active object, as it moves, and bake it"
+    bl_options = {"UNDO"}
+
+    def work(self, context: "Context") -> jobs.Work:
+        preferences.check_backend()
+        if context.object is None or properties.is_effect(context.object):
+            raise UsageError("No object is active that it could come out of.", "Select a mesh.")
+        return effect_bake_work(context.scene, effect_add(context.scene, emitter=context.object))
+
+
+class EffectBake(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_bake"
+    bl_label = "Bake"
+    bl_description = "Make the frames of the active effect anew, in the place of those that are there"
+    bl_options = {"UNDO"}
+
+    def work(self, context: "Context") -> jobs.Work:
+        return effect_bake_work(context.scene, active_effect(context.object))
+
+
+CLASSES = (EffectAdd, EffectEmit, EffectBake)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)
