@@ -3,11 +3,11 @@
 import bpy
 
 from . import compat
+from .artists_tree import MARK
 from .compat import Node, Socket
 from .node_builder import Builder, factor, socket
 
 NAME = "Paintover"
-MARK = "paintover"  # custom property on whatever Paintover made
 
 # Added to colour and luminance before they are divided: black has no hue, and a hue close to black is noise.
 # It is taken off again afterwards, so it moves neither the picture nor its luminance.

@@ -5,10 +5,10 @@ from pathlib import Path
 import bpy
 
 from . import compat, compositor
+from .artists_tree import MARK
 from .backend import errors
 from .compat import Node
 from .operators.images import file_of
-from .styled_group import MARK
 
 # What a new texture takes over from the one whose place it takes: how the image lies on the surface.
 PLACING = ("projection", "projection_blend", "extension", "interpolation")

@@ -51,7 +51,7 @@ def shape(thing: "Object") -> None:
         driver.type = "AVERAGE"
         target = driver.variables.new().targets[0]
         target.id, target.data_path = thing, settings.height
-    size: Any = thing.path_resolve(settings.height)
+    size = properties.size(thing)
     thing.scale = (size, size, size)
 
 

@@ -38,7 +38,7 @@ def give(thing: "Object") -> None:
 def of(thing: "Object") -> "Material":
     """The card's material, its alone."""
     material = thing.active_material
-    if material is None or not _pictures(material):
+    if material is None or not pictures(material):
         give(thing)
     elif material.users > 1:
         thing.active_material = material.copy()
@@ -52,7 +52,7 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
     tree: Any = material.node_tree
     first, last = baked.frames
     cyclic = settings.loop or settings.is_water
-    for node in _pictures(material):
+    for node in pictures(material):
         name = "_".join(filter(None, (baked.kind, node[MARK])))
         node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
         user = node.image_user
@@ -63,7 +63,8 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
             _gate(node, None if cyclic else (first, last))
 
 
-def _pictures(material: "Material") -> list[Node]:
+def pictures(material: "Material") -> list[Node]:
+    """The nodes that show what was baked."""
     nodes: Any = material.node_tree.nodes if material.node_tree else ()
     return [node for node in nodes if node.bl_idname == "ShaderNodeTexImage" and MARK in node]
 

@@ -140,6 +140,12 @@ def of(owner: "Object | Scene") -> EffectSettings:
     return settings
 
 
+def size(thing: "Object") -> float:
+    """Height of an effect's box, of water the side of a tile, in metres."""
+    found: Any = thing.path_resolve(of(thing).height)
+    return float(f"{found:.6g}")
+
+
 def is_effect(thing: "Object | None") -> bool:
     return thing is not None and bool(of(thing).folder)
 

@@ -11,9 +11,9 @@ from bpy.props import EnumProperty
 from .. import jobs, paths, preferences
 from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, UsageError
-from ..effect import bakes, card, material, properties, request
+from ..effect import bakes, card, layer, material, properties, request
 from ..effect.bakes import Baked
-from .base import WorkOperator, register_all, unregister_all
+from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import scene_named
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None
         chosen.kind = kind
     if emitter is not None and chosen.is_water:
         raise UsageError("Water comes out of no object.", "Choose fire, smoke or an explosion.")
-    layer = _layer(scene)
-    layer.update()  # where the camera and the emitter are now
+    view_layer = _view_layer(scene)
+    view_layer.update()  # where the camera and the emitter are now
     place = scene.cursor.location.copy() if emitter is None else _foot(emitter)
     thing = card.add(scene, chosen.kind.title(), chosen.kind, place)
     settings = properties.of(thing)
@@ -64,11 +64,11 @@ def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None
         settings.emitter = emitter
     card.shape(thing)
     material.give(thing)
-    _make_active(layer, thing)
+    _make_active(view_layer, thing)
     return thing
 
 
-def _layer(scene: "Scene") -> "ViewLayer":
+def _view_layer(scene: "Scene") -> "ViewLayer":
     """The view layer that the artist sees, or the scene's first."""
     return bpy.context.view_layer if bpy.context.scene == scene else scene.view_layers[0]
 
@@ -81,14 +81,14 @@ def _foot(thing: "Object") -> "Vector":
     return middle
 
 
-def _make_active(layer: "ViewLayer", thing: "Object") -> None:
-    layer.update()
-    if thing.name not in layer.objects:  # its collection is excluded from this view layer
+def _make_active(view_layer: "ViewLayer", thing: "Object") -> None:
+    view_layer.update()
+    if thing.name not in view_layer.objects:  # its collection is excluded from this view layer
         return
-    for other in layer.objects.selected:
-        other.select_set(False, view_layer=layer)
-    layer.objects.active = thing
-    thing.select_set(True, view_layer=layer)
+    for other in view_layer.objects.selected:
+        other.select_set(False, view_layer=view_layer)
+    view_layer.objects.active = thing
+    thing.select_set(True, view_layer=view_layer)
 
 
 def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = None) -> jobs.Work:
@@ -142,6 +142,18 @@ def effect_bake(
     return jobs.run(effect_bake_work(scene, thing, weights), on_progress)
 
 
+def effect_layer_insert(scene: "Scene", thing: "Object") -> bpy.types.Node:
+    """Merge the effect with the render, in the scene's compositor; a second time, renew it there."""
+    node: bpy.types.Node = layer.insert(scene, active_effect(thing))
+    return node
+
+
+def effect_layer_remove(scene: "Scene", thing: "Object") -> None:
+    """Take the effect out of the compositor again. Raises ``UsageError`` if it is not there."""
+    if not layer.remove(scene, active_effect(thing)):
+        raise UsageError(f"{thing.name} is not in this scene's compositor.")
+
+
 class EffectAdd(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.effect_add"
     bl_label = "Add Effect"
@@ -183,7 +195,28 @@ class EffectBake(WorkOperator, bpy.types.Operator):
         return effect_bake_work(context.scene, active_effect(context.object))
 
 
-CLASSES = (EffectAdd, EffectEmit, EffectBake)
+class EffectLayerInsert(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_layer_insert"
+    bl_label = "Merge in Compositor"
+    bl_description = "Merge the active effect with the render by depth, where its card stands, or renew it there"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        return f"{effect_layer_insert(context.scene, context.object).name} is in the compositor."
+
+
+class EffectLayerRemove(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_layer_remove"
+    bl_label = "Remove from Compositor"
+    bl_description = "Take the active effect out of the compositor: its card renders again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def perform(self, context: "Context") -> str:
+        effect_layer_remove(context.scene, context.object)
+        return f"{context.object.name} is out of the compositor."
+
+
+CLASSES = (EffectAdd, EffectEmit, EffectBake, EffectLayerInsert, EffectLayerRemove)
 
 
 def register() -> None:

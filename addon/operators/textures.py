@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import jobs, paths, properties, textures
+from ..artists_tree import MARK
 from ..backend.errors import LookError, PaintingError, UsageError
-from ..styled_group import MARK
 from .apply import styled_sequence
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import file_of, save_image, showing

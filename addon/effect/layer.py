@@ -1,0 +1,130 @@
+"""Effects in the artist's compositor: one node for each, merged with the render by depth."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy_extras.object_utils import world_to_camera_view
+from mathutils import Vector
+
+from .. import artists_tree, paths
+from ..artists_tree import EFFECT
+from ..backend.effect.frames import deep
+from ..backend.errors import EffectError, UsageError
+from ..compat import Node
+from . import bakes, group, material, properties
+from .group import Place
+
+if TYPE_CHECKING:
+    from bpy.types import Object, Scene
+
+
+def find(scene: "Scene", thing: "Object") -> Node | None:
+    """The effect's node in the scene's compositor, if it has one. Its inputs Strength and Softness are sliders."""
+    folder = properties.of(thing).folder
+    return next((node for node in artists_tree.groups(scene) if node.node_tree.get(EFFECT) == folder), None)
+
+
+def insert(scene: "Scene", thing: "Object") -> Node:
+    """Merge the effect with what feeds the scene's output, where its card stands for the camera; the card is hidden.
+
+    No other link changes. A second call takes over frames and place, and keeps the artist's sliders and links. Raises
+    EffectError for an effect that is not baked, UsageError for water and where no camera is.
+    """
+    settings = properties.of(thing)
+    if settings.is_water:
+        raise UsageError("Water is a surface in the scene: it is not merged by depth.", "Render it with the scene.")
+    if scene.camera is None:
+        raise UsageError("The scene has no camera.", "Add one: the effect stands where the camera sees its card.")
+    folder = paths.effects() / settings.folder
+    baked = bakes.baked(folder)
+    if baked is None:
+        raise EffectError(f"{thing.name} is not baked yet.", "Press Bake.")
+    depth = properties.size(thing) * deep(*settings.shape)
+    places = _places(scene, thing, depth)
+    scene.view_layers[0].use_pass_z = True
+    tree = artists_tree.use(scene)
+    node = find(scene, thing)
+    if node is None:
+        made = group.new(settings.folder, group.SOFTNESS * depth)
+        node = artists_tree.add(tree, scene, made, f"Paintover {thing.name}")
+        tree.links.new(artists_tree.render_layers(tree, scene).outputs["Depth"], node.inputs["Depth"])
+    if node.node_tree.users > 1:  # the scene was copied
+        node.node_tree = node.node_tree.copy()
+    first_file = paths.frame_path(folder, baked.kind, baked.frames[0])
+    image = material.sequence(first_file, group.image_of(node.node_tree) or _image(thing), False)
+    group.fill(node.node_tree, image, baked, settings.loop, settings.shape[1], places)
+    thing.hide_render = True
+    return node
+
+
+def remove(scene: "Scene", thing: "Object") -> bool:
+    """Take the effect out: the tree is link for link as it was, the card renders again. False when it was not in."""
+    node = find(scene, thing)
+    if node is None:
+        return False
+    made = artists_tree.take_out(scene, node.name)
+    thing.hide_render = False
+    if not made.users:
+        image = group.image_of(made)
+        group.forget_keys(made)
+        bpy.data.node_groups.remove(made)
+        if image is not None and not image.users:
+            bpy.data.images.remove(image)
+    return True
+
+
+def _image(thing: "Object") -> "bpy.types.Image | None":
+    """What the card shows: the layer shows the same data-block."""
+    pictures = material.pictures(thing.active_material) if thing.active_material else []
+    found: bpy.types.Image | None = pictures[0].image if pictures else None
+    return found
+
+
+def _places(scene: "Scene", thing: "Object", depth: float) -> dict[int, Place]:
+    """Where the card stands for the camera, for each frame of the scene in which that may change."""
+    before = scene.frame_current, scene.frame_subframe
+    if (
+        not any(_moves(part) for start in (thing, scene.camera) for part in _chain(start))
+        and not scene.timeline_markers
+    ):
+        scene.frame_set(before[0], subframe=before[1])
+        return {before[0]: _place(scene, thing, depth)}
+    found = {}
+    try:
+        for frame in range(scene.frame_start, scene.frame_end + 1):
+            scene.frame_set(frame)
+            found[frame] = _place(scene, thing, depth)
+    finally:
+        scene.frame_set(before[0], subframe=before[1])
+    return found if len(set(found.values())) > 1 else {scene.frame_start: found[scene.frame_start]}
+
+
+def _chain(thing: "Object | None") -> "list[Object]":
+    return [thing, *_chain(thing.parent)] if thing is not None else []
+
+
+def _moves(thing: "Object") -> bool:
+    data: Any = thing.data
+    animated = [
+        block.animation_data for block in (thing, data) if block is not None and block.animation_data is not None
+    ]
+    keyed = any(animation.action is not None or animation.nla_tracks for animation in animated)
+    driven = any(curve.data_path != "scale" for animation in animated for curve in animation.drivers)
+    return keyed or driven or bool(thing.constraints)
+
+
+def _place(scene: "Scene", thing: "Object", depth: float) -> Place:
+    """Now. The effect is a volume: it stands upright, as large as its distance has it, seen from whatever side."""
+    camera: Any = scene.camera
+    middle = thing.matrix_world @ Vector((0, 0, 0.5))
+    seen: Any = world_to_camera_view(scene, camera, middle)
+    x, y, distance = seen
+    corners = camera.data.view_frame(scene=scene)
+    lines = max(corner.y for corner in corners) - min(corner.y for corner in corners)
+    if camera.data.type != "ORTHO":
+        lines *= distance / abs(corners[0].z)
+    up = camera.matrix_world.inverted_safe().to_3x3() @ (thing.matrix_world.to_3x3() @ Vector((0, 0, 1)))
+    angle = math.atan2(-up.x, up.y) if up.xy.length > 1e-3 * up.length else 0.0
+    height = up.length / lines if distance > 0 else 0.0
+    return Place(x - 0.5, y - 0.5, height, angle, distance - depth / 2)
