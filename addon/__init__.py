@@ -24,6 +24,7 @@ def _parts() -> tuple[ModuleType, ...]:
         stylise,
     )
     from .effect import properties as effect_properties
+    from .effect import thumbnail
     from .operators import apply, backend, compositor, effects, keyframes, passes, textures, train
 
     return (
@@ -45,6 +46,7 @@ def _parts() -> tuple[ModuleType, ...]:
         compositor,
         textures,
         effects,
+        thumbnail,
         panels,
         menus,
         command,

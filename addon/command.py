@@ -15,9 +15,11 @@ from types import FrameType
 import bpy
 
 from . import jobs, paths, properties
-from .backend.errors import Cancelled, PaintoverError, UsageError
+from .backend.errors import Cancelled, EffectError, PaintoverError, UsageError
+from .effect.properties import in_scene, of
 from .operators.apply import apply_look
 from .operators.compositor import compositor_insert, final_frames
+from .operators.effects import effect_bake
 from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_painting
 from .operators.passes import enable_passes, render_passes
 from .operators.shot import trained_look
@@ -130,6 +132,23 @@ def render(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     return f"{len(value['frames'])} final frames: {bpy.path.abspath(scene.render.filepath)}"
 
 
+def effects(scene: bpy.types.Scene, _options: argparse.Namespace) -> str:
+    """Bake every effect that the scene holds. Saves the .blend where its cards and lights have changed."""
+    found = in_scene(scene)
+    if not found:
+        raise EffectError("This scene holds no effects.", "Add one in Blender: Render > Paintover > Add Effect.")
+    written = kept = 0
+    changed = False
+    for thing in found:
+        shown = of(thing).shown
+        value = effect_bake(scene, thing, jobs.printer(f"Bake {thing.name}"))
+        written, kept = written + len(value["written"]), kept + len(value["skipped"])
+        changed |= bool(value["written"]) or of(thing).shown != shown
+    if changed:
+        bpy.ops.wm.save_mainfile()
+    return f"{len(found)} effects: {written} frames baked, {kept} kept: {paths.effects()}"
+
+
 Verb = Callable[[bpy.types.Scene, argparse.Namespace], str]
 
 
@@ -174,6 +193,7 @@ def parser() -> argparse.ArgumentParser:
     add_frames(command)
 
     add(suggest)
+    add(effects)
     command = add(paint)
     command.add_argument("--frame", type=int, help="the frame to paint; the current one otherwise")
     return top

@@ -228,7 +228,7 @@ def redraw() -> None:
             window.workspace.status_text_set(text)
         for area in window.screen.areas:
             for region in area.regions:
-                if (area.type, region.type) in {("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI")}:
+                if (area.type, region.type) in {("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI"), ("VIEW_3D", "UI")}:
                     region.tag_redraw()
     session.status_shown = text is not None
 

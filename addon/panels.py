@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import compositor, jobs, pictures, properties, status
+from .effect.panel import Effects
 from .operators.base import register_all, unregister_all
 from .operators.keyframes import painting_file
 
@@ -234,7 +235,8 @@ class Textures(Base):
         row.operator("paintover.texture_look_apply", icon="SHADERFX")
 
 
-PARTS = (Passes, PaintedFrames, Train, Apply, Compositor, Textures)
+PARTS = (Passes, PaintedFrames, Train, Apply, Compositor, Textures, Effects)
+VIEWPORT = {"bl_space_type": "VIEW_3D", "bl_region_type": "UI", "bl_category": "Paintover"}
 PLACES = {
     "RENDER": {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "render"},
     "IMAGE": {"bl_space_type": "IMAGE_EDITOR", "bl_region_type": "UI", "bl_category": "Paintover"},
@@ -242,12 +244,12 @@ PLACES = {
 
 
 def _panels() -> tuple[type[bpy.types.Panel], ...]:
-    """Each part once for each place where it is drawn; parts lie inside the main panel."""
+    """Each part once for each place where it is drawn; parts lie inside the main panel. In the viewport are effects."""
     found: list[type[bpy.types.Panel]] = []
-    for place, where in PLACES.items():
+    for place, where, parts in (*((*item, PARTS) for item in PLACES.items()), ("VIEW3D", VIEWPORT, (Effects,))):
         main = f"{place}_PT_paintover"
         found.append(type(main, (Main, bpy.types.Panel), {**where, "bl_idname": main}))
-        for part in PARTS:
+        for part in parts:
             name = f"{main}_{part.__name__.lower()}"
             found.append(type(name, (part, bpy.types.Panel), {**where, "bl_idname": name, "bl_parent_id": main}))
     return tuple(found)

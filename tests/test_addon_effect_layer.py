@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from test_compositor import read
+import pytest
+from test_compositor import paint, read
 
 from backend.images import write_exr
 
@@ -165,3 +166,83 @@ def test_an_effect_is_merged_by_depth(blender, tmp_path):
     assert out["hidden"] == [True, False]
     assert out["tree"] == [None, None]
     assert out["left"] == [[], [], ["CameraAction"]]
+
+
+def with_a_look(folder, first):
+    """A look and an effect in one compositor, put in and taken out in turn; what is linked, each time."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compositor, final, paths, rendering
+    from paintover.effect import layer, properties
+    from paintover.operators import effects
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.engine, scene.render.resolution_x, scene.render.resolution_y = "CYCLES", 64, 36
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    chosen = properties.of(scene)
+    chosen.kind, chosen.pixels = "fire", (32, 32)
+    scene.cursor.location = (0, 0, -1)
+    thing = effects.effect_add(scene)
+    properties.of(thing).folder = "Fire"
+
+    def tree():
+        found = scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree
+        on = found is not None and (bpy.app.version >= (5, 0, 0) or scene.use_nodes)
+        return (
+            sorted([link.from_node.name, link.from_socket.name, link.to_node.name] for link in found.links)
+            if on
+            else []
+        )
+
+    steps = {
+        "look": [
+            lambda: compositor.insert(scene, Path(folder) / "styled", "Scene", 1, 3),
+            lambda: compositor.remove(scene),
+        ],
+        "effect": [lambda: layer.insert(scene, thing), lambda: layer.remove(scene, thing)],
+    }
+    second = "effect" if first == "look" else "look"
+    out = {"before": tree()}
+    for name, step in (
+        ("a", steps[first][0]),
+        ("both", steps[second][0]),
+        ("b", steps[first][1]),
+        ("none", steps[second][1]),
+    ):
+        step()
+        out[name] = tree()
+    layer.insert(scene, thing)
+    places = paths.places(scene)
+    rendering.render_range(scene, 2, 2)
+    if bpy.app.version >= (5, 0, 0):
+        scene.render.image_settings.media_type = "IMAGE"
+    scene.render.image_settings.file_format, scene.render.image_settings.color_depth = "OPEN_EXR", "32"
+    scene.frame_set(2)
+    scene.render.filepath = f"{folder}/rendered/0002"
+    bpy.ops.render.render(write_still=True)
+    scene.render.filepath = f"{folder}/final/"
+    final.render_final(scene, places.passes, places.name, 2, 2)
+    return out
+
+
+@pytest.mark.parametrize("first", ["look", "effect"])
+def test_a_look_and_an_effect_leave_each_other_alone(blender, tmp_path, first):
+    folder = tmp_path / "paintover" / "effects" / "Fire"
+    folder.mkdir(parents=True)
+    bake(folder)
+    for frame in (1, 2, 3):
+        paint(tmp_path / "styled", frame)
+    out = blender(with_a_look, tmp_path, first)
+    look, fire = "Paintover", "Paintover Fire"
+    one, other = (look, fire) if first == "look" else (fire, look)
+
+    def names(links):
+        return {name for source, _, target in links for name in (source, target)} & {look, fire}
+
+    assert [names(out[step]) for step in ("a", "both", "b", "none")] == [{one}, {one, other}, {other}, set()]
+    assert [one, "Image", other] in out["both"]
+    assert out["none"] == out["before"]
+    from_passes, rendered = read(tmp_path / "final" / "0002.exr"), read(tmp_path / "rendered" / "0002.exr")
+    np.testing.assert_allclose(from_passes, rendered, atol=2e-3)

@@ -1,5 +1,7 @@
 """What was made before the .blend had a place of its own comes along when it is saved."""
 
+import pytest
+
 
 def save_for_the_first_time(folder, taken):
     """A frame rendered, begun to be painted and shown before the first save; what the saved file knows of it."""
@@ -57,3 +59,46 @@ def test_another_shot_in_its_place_is_left_alone(blender, tmp_path):
     out = blender(save_for_the_first_time, tmp_path, True)
     assert "holds another shot" in out["failure"] and "still in" in out["failure"]
     assert out["rendered"] == [] and list((tmp_path / "paintover" / "Scene").iterdir()) == []
+
+
+def save_with_an_effect(folder, taken):
+    """An effect that was baked before the first save; where its frames are afterwards, and what names them."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import jobs, paths
+    from paintover.effect import properties
+    from paintover.operators import effects
+
+    scene = bpy.context.scene
+    thing = effects.effect_add(scene, "fire")
+    old = effects.folder_of(thing)
+    old.mkdir(parents=True)
+    (old / "bake.json").write_text("{}")
+    image = bpy.data.images.new("frame", 8, 8, float_buffer=True)
+    image.filepath_raw, image.file_format = str(old / "fire_0001.exr"), "OPEN_EXR"
+    image.save()
+    image.use_fake_user = True
+    if taken:
+        (Path(folder) / "paintover" / "effects" / "Fire").mkdir(parents=True)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    failure = str(jobs.session.failure or "")
+    bpy.ops.wm.open_mainfile(filepath=folder + "/shot.blend")
+    (thing,) = properties.in_scene(bpy.context.scene)
+    files = sorted(path.name for path in effects.folder_of(thing).iterdir())
+    path = bpy.data.images["frame"].filepath.replace("\\", "/")
+    return [failure, properties.of(thing).folder, files, path, str(paths.effects())]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_effect_that_was_baked_before_the_first_save_comes_along(blender, tmp_path, taken):
+    name = "Fire_2" if taken else "Fire"
+    out = blender(save_with_an_effect, tmp_path, taken)
+    files = ["bake.json", "fire_0001.exr"]
+    assert out == [
+        "",
+        name,
+        files,
+        f"//paintover/effects/{name}/fire_0001.exr",
+        str(tmp_path / "paintover" / "effects"),
+    ]

@@ -33,6 +33,8 @@ def add(scene: "Scene", name: str, kind: str, place: Vector) -> "Object":
 def shape(thing: "Object") -> None:
     """Give the card its form and its true scale, from its settings. Its height, of water its side, is driven."""
     settings = properties.of(thing)
+    if thing.data.users > 1:  # it was duplicated
+        thing.data = thing.data.copy()
     mesh: Any = thing.data
     mesh.clear_geometry()
     if settings.is_water:
@@ -115,6 +117,7 @@ def light(scene: "Scene", thing: "Object", baked: Baked, heights: list[float]) -
 def _lamp(thing: "Object") -> "Object":
     data: Any = bpy.data.lights.new(f"{thing.name} Light", "POINT")
     data.use_temperature = True
+    data.specular_factor = 0.0  # what shines shows the card itself
     lamp = bpy.data.objects.new(data.name, data)
     for collection in thing.users_collection:
         collection.objects.link(lamp)

@@ -54,8 +54,16 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     first_file = paths.frame_path(folder, baked.kind, baked.frames[0])
     image = material.sequence(first_file, group.image_of(node.node_tree) or _image(thing), False)
     group.fill(node.node_tree, image, baked, settings.loop, settings.shape[1], places)
-    thing.hide_render = True
+    _hide(thing, True)
     return node
+
+
+def _hide(thing: "Object", hidden: bool) -> None:
+    """Render the card or not; without it, it is its light that shows in what shines."""
+    thing.hide_render = hidden
+    lamp: Any = properties.of(thing).light
+    if lamp is not None:
+        lamp.data.specular_factor = float(hidden)
 
 
 def remove(scene: "Scene", thing: "Object") -> bool:
@@ -64,7 +72,7 @@ def remove(scene: "Scene", thing: "Object") -> bool:
     if node is None:
         return False
     made = artists_tree.take_out(scene, node.name)
-    thing.hide_render = False
+    _hide(thing, False)
     if not made.users:
         image = group.image_of(made)
         group.forget_keys(made)
@@ -115,16 +123,18 @@ def _moves(thing: "Object") -> bool:
 
 
 def _place(scene: "Scene", thing: "Object", depth: float) -> Place:
-    """Now. The effect is a volume: it stands upright, as large as its distance has it, seen from whatever side."""
+    """Now. The effect is a volume: on the foot of its card it stands upright, as large as its distance has it."""
     camera: Any = scene.camera
-    middle = thing.matrix_world @ Vector((0, 0, 0.5))
-    seen: Any = world_to_camera_view(scene, camera, middle)
-    x, y, distance = seen
+    foot: Any = world_to_camera_view(scene, camera, thing.matrix_world.translation)
+    x, y, distance = foot
     corners = camera.data.view_frame(scene=scene)
-    lines = max(corner.y for corner in corners) - min(corner.y for corner in corners)
+    columns, lines = (max(sides) - min(sides) for sides in zip(*(corner.xy for corner in corners), strict=True))
+    aspect = columns / lines
     if camera.data.type != "ORTHO":
         lines *= distance / abs(corners[0].z)
     up = camera.matrix_world.inverted_safe().to_3x3() @ (thing.matrix_world.to_3x3() @ Vector((0, 0, 1)))
     angle = math.atan2(-up.x, up.y) if up.xy.length > 1e-3 * up.length else 0.0
     height = up.length / lines if distance > 0 else 0.0
+    x -= math.sin(angle) * height / 2 / aspect
+    y += math.cos(angle) * height / 2
     return Place(x - 0.5, y - 0.5, height, angle, distance - depth / 2)

@@ -36,12 +36,14 @@ def give(thing: "Object") -> None:
 
 
 def of(thing: "Object") -> "Material":
-    """The card's material, its alone."""
+    """The card's material, its alone; a card that was duplicated gets one that shows nothing yet."""
     material = thing.active_material
     if material is None or not pictures(material):
         give(thing)
     elif material.users > 1:
         thing.active_material = material.copy()
+        for node in pictures(thing.active_material):
+            node.image = None
     return thing.active_material
 
 

@@ -20,6 +20,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from .. import paths
 from ..backend.effect.panel import KINDS, WATER, described
 from ..operators.base import register_all, unregister_all
 
@@ -90,6 +91,7 @@ class EffectSettings(bpy.types.PropertyGroup):
         poll=_has_surface,
     )
     folder: StringProperty(name="Folder", description="Of its frames, in //paintover/effects", options={"HIDDEN"})
+    shown: StringProperty(name="Shown", description="Digest of the bake that the card shows", options={"HIDDEN"})
     light: PointerProperty(name="Light", description="What it lights the scene with", type=bpy.types.Object)
 
     @property
@@ -153,6 +155,16 @@ def is_effect(thing: "Object | None") -> bool:
 def in_scene(scene: "Scene") -> "list[Object]":
     """The effects that the scene holds, by name."""
     return sorted((thing for thing in scene.objects if is_effect(thing)), key=lambda thing: thing.name)
+
+
+def free_folder(name: str, thing: "Object") -> str:
+    """A folder for ``thing`` that no other effect has, of this .blend or of another one beside it."""
+    wanted = paths.safe_name(name)
+    taken = {of(other).folder for other in bpy.data.objects if other != thing}
+    number = 1
+    while (folder := wanted if number == 1 else f"{wanted}_{number}") in taken or (paths.effects() / folder).exists():
+        number += 1
+    return folder
 
 
 def copy(source: EffectSettings, target: EffectSettings) -> None:

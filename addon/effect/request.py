@@ -51,32 +51,36 @@ def bake(scene: "Scene", thing: "Object", folder: Path) -> dict[str, Any]:
         "start": settings.start,
         "fps": scene.render.fps / scene.render.fps_base,
     }
-    if not settings.is_water:
+    if settings.is_water:
+        asked["textures"] = True
+    else:
         asked |= {"frames": settings.frames, "loop": settings.loop}
-    emitter = None if settings.is_water else settings.emitter
-    seen = _gathered(scene, thing, emitter)
+    source = None if settings.is_water else settings.emitter
+    seen = _gathered(scene, thing, source)
     asked["controls"] = _keyed(seen.values, settings.start)
-    if emitter is not None:
-        asked["emitter"] = _emitter(seen.outlines, folder, emitter.name, settings.start)
+    if source is not None:
+        asked["emitter"] = _written(seen.outlines, folder, source.name, settings.start)
     return asked
 
 
 def digest(asked: dict[str, Any]) -> str:
     """Of all that a request says, its silhouettes too."""
-    found = hashlib.sha256(repr(sorted(asked.items())).encode())
-    for file in asked.get("emitter", {}).get("picture", []):
+    emitter = dict(asked.get("emitter", {}))
+    pictures = emitter.pop("picture", [])  # what is in them counts, not where they are
+    found = hashlib.sha256(repr(sorted({**asked, "emitter": emitter}.items())).encode())
+    for file in pictures:
         found.update(Path(file).read_bytes())
     return found.hexdigest()
 
 
-def outline(thing: "Object", emitter: "Object", depsgraph: "Depsgraph") -> silhouette.Silhouette:
+def outline(thing: "Object", source: "Object", depsgraph: "Depsgraph") -> silhouette.Silhouette:
     """The emitter as the effect's box sees it in the current frame. Raises EffectError for what has no surface."""
-    evaluated = emitter.evaluated_get(depsgraph)
+    evaluated = source.evaluated_get(depsgraph)
     try:
         mesh = evaluated.to_mesh()
     except RuntimeError as error:
         raise EffectError(
-            f"{emitter.name} has no surface that anything could come out of.", "Choose a mesh as emitter."
+            f"{source.name} has no surface that anything could come out of.", "Choose a mesh as emitter."
         ) from error
     try:
         mesh.calc_loop_triangles()
@@ -93,10 +97,10 @@ def outline(thing: "Object", emitter: "Object", depsgraph: "Depsgraph") -> silho
     return silhouette.draw(local, triangles.reshape(-1, 3), width / height, deep(width, height), ROWS)
 
 
-def _gathered(scene: "Scene", thing: "Object", emitter: "Object | None") -> _Seen:
+def _gathered(scene: "Scene", thing: "Object", source: "Object | None") -> _Seen:
     settings = properties.of(thing)
     seen = _Seen()
-    if emitter is None and not _is_keyed(thing):
+    if source is None and not _is_keyed(thing):
         seen.values.append(settings.now())
         return seen
     before = scene.frame_current, scene.frame_subframe
@@ -105,8 +109,8 @@ def _gathered(scene: "Scene", thing: "Object", emitter: "Object | None") -> _See
         for frame in range(settings.start, settings.start + settings.frames):
             scene.frame_set(frame)
             seen.values.append(settings.now())
-            if emitter is not None:
-                seen.outlines.append(outline(thing, emitter, depsgraph))
+            if source is not None:
+                seen.outlines.append(outline(thing, source, depsgraph))
     finally:
         scene.frame_set(before[0], subframe=before[1])
     return seen
@@ -136,19 +140,23 @@ def _json(value: Value) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _emitter(outlines: list[silhouette.Silhouette], folder: Path, name: str, start: int) -> dict[str, Any]:
-    """Write a picture for each frame; gives the emitter as the backend takes it."""
-    for frame, seen in enumerate(outlines, start):
-        if seen.empty:
-            raise EffectError(
-                f"At frame {frame} no part of {name} lies in the effect's box.",
-                "Move or enlarge the effect so that it is in it, or choose another emitter.",
-                frame=frame,
-            )
+def _written(outlines: list[silhouette.Silhouette], folder: Path, name: str, start: int) -> dict[str, Any]:
+    """Write a picture for each frame, some may be empty; gives the emitter as the backend takes it."""
+    if all(seen.empty for seen in outlines):
+        raise EffectError(
+            f"No part of {name} lies in the effect's box.",
+            "Move or enlarge the effect so that it is in it, or choose another emitter.",
+        )
     files = [folder / f"emitter_{frame:04}.png" for frame in range(start, start + len(outlines))]
     for file, seen in zip(files, outlines, strict=True):
         bakes.write(file, silhouette.png(seen.mask))
-    front, back = max(seen.front for seen in outlines), min(seen.back for seen in outlines)
+    return emitter(files, outlines)
+
+
+def emitter(files: list[Path], outlines: list[silhouette.Silhouette]) -> dict[str, Any]:
+    """Silhouettes as the backend takes them: ``files`` of ``outlines``, not all of which are empty."""
+    there = [seen for seen in outlines if not seen.empty]
+    front, back = max(seen.front for seen in there), min(seen.back for seen in there)
     return {
         "picture": [str(file) for file in files],
         "position": [0.0, 0.0, (front + back) / 2],

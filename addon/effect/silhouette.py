@@ -35,15 +35,16 @@ def draw(points: "Points", triangles: "Triangles", across: float, deep: float, r
     """The outline of ``triangles`` (T, 3) over ``points`` (N, 3).
 
     Points are in heights of the box, from the middle of its floor: x to the right, y away from the viewer, z up. The
-    box is ``across`` wide and ``deep`` deep; what lies in front of it or behind is not seen. ``rows``: of the mask.
+    box is ``across`` wide and ``deep`` deep; triangles wholly in front of it or behind are not seen. ``rows``: of the
+    mask.
     """
-    inside = (np.abs(points[:, 1]) <= deep / 2)[triangles].any(1)
-    corners = points[triangles[inside]]
+    corners = points[triangles]
+    corners = corners[(corners[..., 1].min(1) <= deep / 2) & (corners[..., 1].max(1) >= -deep / 2)]
     columns = max(round(rows * across), 1)
     x = (corners[..., 0] / across + 0.5) * columns
     y = (1 - corners[..., 2]) * rows
     mask = _covered(x, y, rows, columns)
-    part = corners[((x.min(1) < columns) & (x.max(1) > 0) & (y.min(1) < rows) & (y.max(1) > 0)), :, 1]
+    part = corners[((x.min(1) <= columns) & (x.max(1) >= 0) & (y.min(1) <= rows) & (y.max(1) >= 0)), :, 1]
     depths = np.clip(part, -deep / 2, deep / 2) if part.size else np.zeros(1)
     return Silhouette(mask, -float(depths.min()), -float(depths.max()))
 

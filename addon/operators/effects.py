@@ -36,16 +36,6 @@ def folder_of(thing: "Object") -> Path:
     return paths.effects() / folder
 
 
-def _free_folder(name: str) -> str:
-    """A folder that no effect has, of this .blend or of another one beside it."""
-    wanted = paths.safe_name(name)
-    taken = {properties.of(thing).folder for thing in bpy.data.objects}
-    number = 1
-    while (folder := wanted if number == 1 else f"{wanted}_{number}") in taken or (paths.effects() / folder).exists():
-        number += 1
-    return folder
-
-
 def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None) -> "Object":
     """A new effect as the scene's settings have it, at the 3D cursor, or around ``emitter``; not baked yet."""
     chosen = properties.of(scene)
@@ -59,7 +49,7 @@ def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None
     thing = card.add(scene, chosen.kind.title(), chosen.kind, place)
     settings = properties.of(thing)
     properties.copy(chosen, settings)
-    settings.folder = _free_folder(thing.name)
+    settings.folder = properties.free_folder(thing.name, thing)
     if emitter is not None:
         settings.emitter = emitter
     card.shape(thing)
@@ -98,7 +88,7 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
     """
     settings = properties.of(active_effect(thing))
     if any(other != thing and properties.of(other).folder == settings.folder for other in bpy.data.objects):
-        settings.folder = _free_folder(thing.name)  # it was duplicated
+        settings.folder = properties.free_folder(thing.name, thing)  # it was duplicated
     folder = folder_of(thing)
     asked = request.bake(scene, thing, folder / bakes.EMITTER)
     if weights is not None:
@@ -112,6 +102,8 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
         frames = min(numbers), max(numbers)
         baked = Baked(digest, asked["kind"], frames, tuple(value.get("brightness", ())))
         bakes.settle(folder, out, baked)
+        written = [str(folder / Path(file).name) for file in value["written"]]  # where they are now
+        value.update(folder=str(folder), pattern=str(folder / Path(value["pattern"]).name), written=written)
         _take_in(scene_named(names[0]), _effect_named(names[1]), baked, asked)
 
     return jobs.request(f"Bake {thing.name}", "effect.render", {**asked, "out": str(out)}, finish)
@@ -126,6 +118,7 @@ def _effect_named(name: str) -> "Object":
 
 def _take_in(scene: "Scene", thing: "Object", baked: Baked, asked: dict[str, Any]) -> None:
     """Let all that stands for the effect show what was baked."""
+    properties.of(thing).shown = baked.digest
     card.shape(thing)
     material.show(thing, folder_of(thing), baked)
     if baked.brightness:

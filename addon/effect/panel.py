@@ -1,0 +1,88 @@
+"""The panel of effects, in the 3D viewport's sidebar and the Render properties. It draws, and decides nothing."""
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .. import paths, status
+from . import bakes, layer, properties, thumbnail
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Object, Scene, UILayout
+
+    Base = bpy.types.Panel
+else:
+    Base = object
+
+
+class Effects(Base):
+    bl_label = "Effects"
+
+    def draw(self, context: "Context") -> None:
+        thing = context.object if properties.is_effect(context.object) else None
+        layout = self.layout
+        settings = properties.of(context.scene if thing is None else thing)
+        if thing is None:
+            layout.prop(settings, "kind")
+        else:
+            layout.label(text=f"{thing.name}: {settings.kind}", icon="OUTLINER_OB_IMAGE")
+        icon = thumbnail.icon(context.scene, thing)
+        if icon:
+            layout.template_icon(icon_value=icon, scale=8.0)
+        if thumbnail.state.failure is not None:
+            layout.label(text=thumbnail.state.failure.message, icon="ERROR")
+        _draw_settings(layout, settings)
+        row = layout.row()
+        row.scale_y = 1.3
+        if thing is None:
+            row.operator("paintover.effect_add", icon="ADD").kind = "NEXT"
+            if not settings.is_water:
+                layout.operator("paintover.effect_emit", icon="OUTLINER_OB_MESH")
+            return
+        row.operator(
+            "paintover.effect_bake", text="Bake Again" if _is_baked(thing) else "Bake", icon="RENDER_ANIMATION"
+        )
+        layout.label(text=_told(thing))
+        if not settings.is_water:
+            _draw_layer(layout, context.scene, thing)
+
+
+def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> None:
+    column = layout.column()
+    column.use_property_split = True
+    for name in properties.names(settings.kind):
+        column.prop(settings.controls, name)
+    column.prop(settings, "seed")
+    column.separator()
+    column.prop(settings, "start")
+    if settings.is_water:
+        column.prop(settings, "side")
+        return
+    column.prop(settings, "frames")
+    column.prop(settings, "loop")
+    column.prop(settings, "pixels")
+    column.prop(settings, "emitter")
+
+
+def _draw_layer(layout: "UILayout", scene: "Scene", thing: "Object") -> None:
+    node = layer.find(scene, thing)
+    row = layout.row(align=True)
+    row.operator("paintover.effect_layer_insert", icon="NODE_COMPOSITING")
+    if node is not None:
+        row.operator("paintover.effect_layer_remove", text="", icon="X")
+        column = layout.column()
+        column.use_property_split = True
+        for name in ("Strength", "Softness"):
+            column.prop(node.inputs[name], "default_value", text=name)
+
+
+def _is_baked(thing: "Object") -> bool:
+    return bakes.baked(paths.effects() / properties.of(thing).folder) is not None
+
+
+def _told(thing: "Object") -> str:
+    there = bakes.baked(paths.effects() / properties.of(thing).folder)
+    if there is None:
+        return "Not baked yet"
+    first, last = there.frames
+    return f"Baked: {status.frames_text(list(range(first, last + 1)))}"
