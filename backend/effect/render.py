@@ -165,7 +165,8 @@ def _simulated(
     come = source(keyed.kind, emitter)
     check_reach(come, cells(*pixels))
     effect = Effect(keyed.kind, lambda frame: keyed.values(start + frame), come.at)
-    return Take(effect, count, fps, loop), json.dumps([emitter, come.digest(), loop and count], sort_keys=True)
+    shape = {name: value for name, value in emitter.items() if name != "picture"} if isinstance(emitter, dict) else None
+    return Take(effect, count, fps, loop), json.dumps([shape, come.digest(), loop and count], sort_keys=True)
 
 
 class _Run:
