@@ -39,7 +39,6 @@ class Fill:
         depth = torch.from_numpy(frame.depth)[None, ..., 0]
         self.key, self.guess = key, guess
         self.kinds = _kinds(frame)
-        self._planes = torch.cat([key.picture, key.display, key.known])
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
         around = 4 * self.cell + 1
@@ -119,9 +118,9 @@ class Fill:
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             same = self.kinds[row.clamp(0, height - 1), column.clamp(0, width - 1)] == kind
             source = torch.where(inside & same, far, source)
-        found = _sampled(self._planes, source)
-        change = (found[3:6] - display).abs().amax(0)
-        return found[:3], found[6] * torch.exp(-((change / TRUST) ** 2))
+        found, shown, known = (_sampled(x, source) for x in (self.key.picture, self.key.display, self.key.known))
+        change = (shown - display).abs().amax(0)
+        return found, known[0] * torch.exp(-((change / TRUST) ** 2))
 
 
 def _lay(history: Tensor, rows: Tensor, columns: Tensor, paint: Tensor, trust: Tensor) -> None:
