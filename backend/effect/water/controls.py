@@ -8,20 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from ...errors import UsageError
-
-
-@dataclass(frozen=True)
-class Control:
-    """One control as a panel shows it: from ``low`` to ``high``, both allowed. ``whole``: integers only."""
-
-    name: str
-    label: str
-    unit: str
-    low: float
-    high: float
-    default: float
-    meaning: str
-    whole: bool = False
+from ..controls import Control
 
 
 def _control(default: float, label: str, unit: str, low: float, high: float, meaning: str, whole: bool = False) -> Any:
@@ -92,12 +79,9 @@ class Water:
 
     def __post_init__(self) -> None:
         for control in controls(type(self)):
-            value = getattr(self, control.name)
-            number = isinstance(value, int if control.whole else int | float) and not isinstance(value, bool)
-            if not number or not control.low <= value <= control.high:
-                kind_of = "a whole number" if control.whole else "a number"
-                ends = f"from {control.low:g} to {control.high:g} {control.unit}".strip()
-                raise UsageError(f"{control.label} is {kind_of} {ends}, not {value!r:.40}.", control=control.name)
+            value = control.checked(getattr(self, control.name))
+            if control.whole:
+                object.__setattr__(self, control.name, int(value))  # type: ignore[arg-type]  # no colours here
 
     @property
     def period(self) -> float:
