@@ -177,3 +177,27 @@ def display() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture
+def own_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The add-on's backend is the Python that runs the tests."""
+    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+
+
+@pytest.fixture(scope="session")
+def fire(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights for fire that were never trained."""
+    from effect_network import tiny  # late: it loads torch, which most who test the add-on do not need
+
+    return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
+
+
+@pytest.fixture(scope="session")
+def burning(tmp_path_factory: pytest.TempPathFactory, fire: Path) -> Path:
+    """Three rendered frames of it, as ``SMALL`` has them."""
+    from effect_frames import SMALL, do
+
+    folder = tmp_path_factory.mktemp("frames") / "fire"
+    do("effect.render", kind="fire", out=folder, weights=fire, **SMALL)
+    return folder

@@ -2,8 +2,8 @@
 
 import pytest
 import real_blender
+from effect_network import tiny
 from test_command import paintover
-from test_effect_render import tiny
 
 MAKE = """
 import bpy

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_compositor import paint, read
+from styled_frames import paint, read
 
 from backend.images import write_exr
 

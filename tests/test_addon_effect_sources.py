@@ -1,13 +1,11 @@
 """What effects come out of, and water: silhouettes, emitters in a bake, planes of water."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_compositor import read
-from test_effect_render import tiny
+from styled_frames import read
 
 from addon.effect import silhouette
 from backend.errors import UsageError
@@ -16,17 +14,7 @@ from backend.job import Job
 from backend.service import VERBS, call
 
 DEEP = 2 / 3
-
-
-@pytest.fixture(autouse=True)
-def own_backend(monkeypatch):
-    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
-
-
-@pytest.fixture(scope="module")
-def fire(tmp_path_factory) -> Path:
-    """Weights that were never trained."""
-    return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
+pytestmark = pytest.mark.usefixtures("own_backend")
 
 
 def draw(points, triangles, across=1.0, rows=64) -> silhouette.Silhouette:

@@ -1,15 +1,10 @@
 """The thumbnail that follows the sliders, in a real window; and without one, step by step."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
-
-@pytest.fixture(autouse=True)
-def own_backend(monkeypatch):
-    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+pytestmark = pytest.mark.usefixtures("own_backend")
 
 
 def wishes(folder):

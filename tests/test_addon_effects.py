@@ -1,25 +1,13 @@
 """Effects in Blender: added, baked, shown by a card and a light, with the backend at work and tiny weights."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_compositor import read
-from test_effect_render import tiny
+from styled_frames import read
 
 TESTS = Path(__file__).resolve().parent
-
-
-@pytest.fixture(autouse=True)
-def own_backend(monkeypatch):
-    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
-
-
-@pytest.fixture(scope="module")
-def fire(tmp_path_factory) -> Path:
-    """Weights that were never trained."""
-    return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
+pytestmark = pytest.mark.usefixtures("own_backend")
 
 
 def shown(folder, weights):

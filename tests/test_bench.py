@@ -6,9 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from backend.effect.encoding import Encoding
+from backend.effect.examples import Clip
 from backend.effect.panel import described
-from bench import baselines, effect_controls, effect_costs, effect_seams, effects, features, kept, look, patchnet
+from backend.effect.resample import enlarged
+from backend.effect.sheet import portrait
+from bench import (
+    baselines,
+    effect_controls,
+    effect_costs,
+    effect_quality,
+    effect_seams,
+    effects,
+    features,
+    kept,
+    look,
+    patchnet,
+)
 from bench.texture import solid_noise
 
 HEIGHT, WIDTH = 40, 60
@@ -165,3 +181,25 @@ def test_effects_without_weights_are_left_out_and_that_is_said(tmp_path: Path, c
     assert effects.main(words) == 0
     assert set(json.loads(report.read_text())["left_out"]) == {"fire", "smoke"}
     assert "fire is left out" in capsys.readouterr().out
+
+
+def test_effects_better_and_worse_are_told_apart() -> None:
+    random = torch.Generator().manual_seed(0)
+    coarsest = torch.rand(12, 8, 16, 16, generator=random)
+    fine = (enlarged(coarsest, 4) + 0.2 * torch.randn(12, 8, 64, 64, generator=random)).clamp(min=0)
+    fine[:, 4:6] = 0  # nothing moves
+    clips = [
+        Clip(F.avg_pool2d(part, 4).half(), part.half(), torch.zeros(6, 2, 16, 16), torch.ones(6, 16, 16))
+        for part in fine.chunk(2)
+    ]
+
+    def judged(method: effect_quality.Method) -> list[effect_quality.Frames]:
+        return [[portrait(frame, Encoding()) for frame in method(clip)[1:]] for clip in clips]
+
+    truths, soft = judged(effect_quality.truth), judged(effect_quality.bicubic)
+    best, worse = (effect_quality.scores(side, truths, clips, Encoding()) for side in (truths, soft))
+    for name in ("patch_swd", "log_spectrum_error", "temporal_spectrum_error"):
+        assert best[name] == 0 < worse[name], name
+    assert best["coverage"] == 1 and worse["coverage"] < 1
+    assert worse["warp_error"] < best["warp_error"]  # what is smooth is steady
+    assert effect_quality.line("ours", worse)

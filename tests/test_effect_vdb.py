@@ -8,7 +8,7 @@ import mantaflow
 import numpy as np
 import pytest
 import torch
-from test_effect_render import SMALL, do, files, tiny
+from effect_frames import SMALL, do, files
 
 from backend import cli
 from backend.effect import blosc, vdb
@@ -22,11 +22,6 @@ from backend.job import Job
 CELLS = (12, 10, 16)  # of the domain: right, away, up
 VOXEL = 0.1
 FPS = 24.0
-
-
-@pytest.fixture(scope="module")
-def fire(tmp_path_factory) -> Path:
-    return tiny("fire", tmp_path_factory.mktemp("weights") / "fire.safetensors")
 
 
 def block(**parts: Any) -> np.ndarray:

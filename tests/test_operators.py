@@ -1,16 +1,11 @@
 """Every operator does what its function does, and says in the artist's words what is missing."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-
-
-@pytest.fixture(autouse=True)
-def own_backend(monkeypatch):
-    monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
+pytestmark = pytest.mark.usefixtures("own_backend")
 
 
 def chain(tests, folder, way, look):

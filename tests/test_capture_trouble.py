@@ -1,0 +1,121 @@
+"""Renders whose passes cannot be kept, or should not be: the render itself ends well, and the artist is told."""
+
+
+def go_wrong(folder):
+    """Renders that fail to be kept: the render itself ends well, and the panel knows why the passes are not there."""
+    import resource
+    import signal
+    from pathlib import Path
+
+    import bpy
+    from paintover import capture, passes, paths, rendering
+    from paintover.backend import errors
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    layer = passes.main_layer(scene)
+    places = paths.places(scene)
+    images = scene.render.image_settings
+    images.file_format, images.color_mode = "JPEG", "BW"
+    scene.paintover.save_passes = True
+    out = {}
+
+    def state():
+        render = scene.render
+        switches = [render.use_compositing, render.use_sequencer, layer.use_pass_vector, scene.frame_current]
+        return [images.file_format, images.color_mode, images.color_depth, *switches]
+
+    def refused(call):
+        try:
+            call()
+        except errors.PaintoverError as error:
+            return [error.code, error.message, error.remedy, state() == before]
+        return None
+
+    # A file stands where the folder should be.
+    scene.frame_set(9)
+    before = state()
+    places.folder.mkdir(parents=True)
+    places.passes.write_text("in the way")
+    scene.render.filepath = folder + "/own.jpg"
+    out["render"] = list(bpy.ops.render.render(write_still=True))
+    out["own"] = Path(folder, "own.jpg").is_file()
+    out["error"] = [capture.last_error.code, capture.last_error.details["frame"], state() == before]
+    out["range"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    places.passes.unlink()
+    bpy.ops.render.render()
+    out["well again"] = [capture.last_error is None, sorted(path.name for path in places.passes.iterdir())]
+
+    # The disk is full: Blender itself says that all is well, and leaves a torn file.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, limits[1]))
+    out["full"] = refused(lambda: rendering.render_range(scene, 21, 22))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    out["torn"] = [path.name for path in places.passes.iterdir() if "0021" in path.name]
+
+    out["turned round"] = refused(lambda: rendering.render_range(scene, 3, 1))
+    camera, scene.camera = scene.camera, None
+    out["no camera"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    scene.camera = camera
+    scene.render.engine = "BLENDER_WORKBENCH"
+    out["workbench"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    scene.render.engine = "CYCLES"
+
+    def stumble(done, total):
+        raise errors.BackendError("stumbled")
+
+    out["stumbled"] = refused(lambda: rendering.render_range(scene, 1, 3, stumble))
+
+    # Esc during a still: Blender says post, and then cancel.
+    old = (places.passes / "Scene_0009.exr").read_bytes()
+    bpy.app.handlers.render_post[0](scene)
+    hidden = sorted(path.name for path in places.passes.iterdir() if path.name.startswith("."))
+    bpy.app.handlers.render_cancel[0](scene)
+    left = sorted(path.name for path in places.passes.iterdir() if path.name.startswith("."))
+    out["esc"] = [hidden, left, (places.passes / "Scene_0009.exr").read_bytes() == old]
+
+    # The sequencer, or a compositor that reads no render, makes the picture: there are no passes to keep.
+    editor = scene.sequence_editor_create()
+    editor.strips.new_effect(
+        "colour", "COLOR", 1, 1, **({"length": 50} if bpy.app.version >= (5, 0, 0) else {"frame_end": 51})
+    )
+    scene.frame_set(30)
+    bpy.ops.render.render()
+    out["sequencer"] = (places.passes / "Scene_0030.exr").exists()
+    editor.strips[0].mute = True
+    scene.frame_set(32)
+    bpy.ops.render.render()
+    out["muted strip"] = (places.passes / "Scene_0032.exr").exists()
+    editor.strips[0].mute = False
+    rendering.render_range(scene, 31, 31)
+    out["render passes beside a sequencer"] = (places.passes / "Scene_0031.exr").exists()
+    return out
+
+
+def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
+    out = blender(go_wrong, tmp_path)
+    assert out["render"] == ["FINISHED"]
+    assert out["own"]
+    assert out["error"] == ["output", 9, True]
+    assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
+    for case, code in (
+        ("range", "output"),
+        ("full", "output"),
+        ("turned round", "frame-range"),
+        ("no camera", "shot"),
+        ("workbench", "shot"),
+        ("stumbled", "backend"),
+    ):
+        assert out[case] is not None, case
+        assert out[case][0] == code and out[case][3], (case, out[case])
+    assert out["torn"] == []
+    assert "camera" in out["no camera"][1] and out["no camera"][2]
+    hidden, left, kept = out["esc"]
+    assert len(hidden) == 1 and hidden[0].startswith(".Scene_0009.") and not left and kept
+    assert not out["sequencer"]
+    assert out["muted strip"]
+    assert out["render passes beside a sequencer"]

@@ -1,0 +1,45 @@
+"""What the panel shows of an effect before it is baked: its controls and its thumbnail."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from effect_frames import do, files
+from PIL import Image
+
+from backend.errors import UsageError
+
+
+@pytest.mark.parametrize("kind", ["fire", "smoke", "explosion", "ocean", "river", "pool", "rain"])
+def test_controls_are_a_table(kind):
+    value = do("effect.controls", kind=kind)
+    names = [control["name"] for control in value["controls"]]
+    assert "seed" in names and len(set(names)) == len(names)
+    for control in value["controls"]:
+        assert control["label"] and control["meaning"] and control["low"] < control["high"]
+    assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(("kind", "frame"), [("fire", None), ("explosion", 10), ("rain", 3)])
+def test_a_preview_is_a_picture_of_the_size_asked_for(tmp_path, kind, frame):
+    out = tmp_path / "look.png"
+    do("effect.preview", kind=kind, out=out, frame=frame, size=[48, 64])
+    picture = np.asarray(Image.open(out))
+    assert picture.shape == (64, 48, 3)
+    assert picture.std() > 3
+    if kind != "rain":
+        assert picture[40:, ..., 0].max() > picture[:4, ..., 0].max()
+
+
+def test_a_preview_follows_the_controls(tmp_path):
+    def shown(**controls: Any) -> np.ndarray:
+        do("effect.preview", kind="fire", out=tmp_path / "look.png", size=48, controls=controls)
+        return np.asarray(Image.open(tmp_path / "look.png")).astype(float)
+
+    still, windy, dim = shown(), shown(wind=2.0), shown(intensity=0.2)
+    assert windy[:, 30:, 0].sum() > still[:, 30:, 0].sum()
+    assert dim[..., 0].sum() < still[..., 0].sum()
+    with pytest.raises(UsageError):
+        do("effect.preview", kind="fire", out=tmp_path / "no.png", frame=-3)
+    assert files(tmp_path) == ["look.png"]

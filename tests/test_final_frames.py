@@ -1,0 +1,186 @@
+"""What the final frames show of a look, through the artist's compositor."""
+
+import numpy as np
+from styled_frames import HEIGHT, STYLED, WIDTH, paint, read
+
+WEIGHTS = np.float32([0.2126, 0.7152, 0.0722])
+
+
+def composite(folder):
+    """Final frames for several slider settings, each into a folder of its name."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compositor, final, paths, rendering
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 4, False
+    scene.render.film_transparent = True
+    images = scene.render.image_settings
+    if bpy.app.version >= (5, 0, 0):
+        images.media_type = "IMAGE"
+    images.file_format, images.color_mode, images.color_depth = "OPEN_EXR", "RGBA", "32"
+    places = paths.places(scene)
+    rendering.render_range(scene, 1, 6)
+    bpy.data.objects.remove(bpy.data.objects["Cube"])  # from here on nothing can be rendered that shows it
+
+    def write(name, first, last):
+        scene.render.filepath = f"{folder}/{name}/"
+        final.render_final(scene, places.passes, places.name, first, last)
+
+    scene.frame_set(3)
+    node = compositor.insert(scene, Path(folder) / "styled", "Scene", 2, 5)
+    write("full", 1, 6)
+    for name, socket, value in (("half", "Strength", 0.5), ("luminance", "Keep Luminance", 1.0)):
+        before = node.inputs[socket].default_value
+        node.inputs[socket].default_value = value
+        write(name, 2, 2)
+        node.inputs[socket].default_value = before
+    node.inputs["Keep Colour"].default_value = 1.0
+    write("colour", 2, 2)
+    node.inputs["Keep Luminance"].default_value = 1.0
+    write("both", 2, 2)
+    node.inputs["Keep Colour"].default_value = node.inputs["Keep Luminance"].default_value = 0.0
+
+    tree = node.id_data
+    matte = tree.nodes.new("CompositorNodeCryptomatteV2")
+    matte.matte_id = "Cube"
+    layers = next(other for other in tree.nodes if other.bl_idname == "CompositorNodeRLayers")
+    tree.links.new(layers.outputs["Image"], matte.inputs["Image"])
+    tree.links.new(matte.outputs["Matte"], node.inputs["Matte"])
+    write("matte", 2, 2)
+    tree.nodes.remove(matte)
+
+    output = node.outputs["Image"].links[0].to_socket
+    tree.links.new(node.outputs["Original"], output)
+    write("original", 2, 2)
+    tree.links.new(node.outputs["Image"], output)
+    scene.render.resolution_percentage = 50
+    scene.render.filepath = f"{folder}/small/0002"
+    bpy.ops.render.render(write_still=True)
+    return [scene.frame_current, scene.name, len(bpy.data.scenes), str(places.passes)]
+
+
+def luminance(pixels):
+    return pixels[..., :3] @ WEIGHTS
+
+
+def test_final_frames(blender, tmp_path):
+    styled = {frame: paint(tmp_path / "styled", frame) for frame in STYLED}
+    assert blender(composite, tmp_path) == [3, "Scene", 1, str(tmp_path / "paintover" / "Scene" / "passes")]
+    assert "Rendering single frame" not in blender.output
+
+    shot = {
+        frame: read(tmp_path / "paintover" / "Scene" / "passes" / f"Scene_{frame:04d}.exr") for frame in range(1, 7)
+    }
+    assert shot[2][..., 3].max() == 1, "the cube is not in the shot"
+
+    def final(name, frame=2):
+        return read(tmp_path / name / f"{frame:04d}.exr")
+
+    written = {name: sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("full", "half")}
+    assert written == {"full": [f"{frame:04d}.exr" for frame in range(1, 7)], "half": ["0002.exr"]}
+    for frame in (2, 3, 5):
+        np.testing.assert_allclose(final("full", frame), styled[frame], atol=1e-5, err_msg=f"frame {frame}")
+    for frame in (1, 4, 6):  # before, missing on disk, after
+        np.testing.assert_array_equal(final("full", frame), shot[frame], err_msg=f"frame {frame}")
+
+    np.testing.assert_allclose(final("half"), (styled[2] + shot[2]) / 2, atol=1e-5)
+    np.testing.assert_array_equal(final("original"), shot[2])
+
+    kept = final("luminance")
+    np.testing.assert_allclose(luminance(kept), luminance(shot[2]), atol=1e-3)
+    np.testing.assert_allclose(kept[..., 3], styled[2][..., 3], atol=1e-5)
+    solid = (luminance(shot[2]) > 0.05) & (luminance(styled[2]) > 0.05)
+    assert solid.sum() > 100
+    hue = (styled[2][..., :3] + 0.01) / (luminance(styled[2])[..., None] + 0.01)
+    np.testing.assert_allclose(
+        kept[..., :3][solid], (hue * (luminance(shot[2])[..., None] + 0.01) - 0.01)[solid], atol=3e-3
+    )
+
+    kept = final("colour")
+    np.testing.assert_allclose(luminance(kept), luminance(styled[2]), atol=2e-3, rtol=1e-3)
+    ratio = (kept[..., :3] + 0.01) / (luminance(kept)[..., None] + 0.01)
+    wanted = (shot[2][..., :3] + 0.01) / (luminance(shot[2])[..., None] + 0.01)
+    np.testing.assert_allclose(ratio[solid], wanted[solid], atol=5e-3)
+    np.testing.assert_allclose(final("both")[..., :3], shot[2][..., :3], atol=1e-3)
+
+    matte = final("matte")
+    inside = shot[2][..., 3] == 1
+    outside = shot[2][..., 3] == 0
+    assert inside.sum() > 50 and outside.sum() > 500
+    np.testing.assert_allclose(matte[inside], styled[2][inside], atol=1e-4)
+    np.testing.assert_allclose(matte[outside], shot[2][outside], atol=1e-4)
+
+    small = final("small", 2)
+    assert small.shape == (HEIGHT // 2, WIDTH // 2, 4)
+    np.testing.assert_allclose(small[2:16, 16:], styled[3][4:32:2, 32::2], atol=0.05)
+
+
+def refuse(folder):
+    """Final frames that the shot cannot give."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, final, paths, rendering
+    from paintover.backend import errors
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.render.filepath = folder + "/own_"
+    places = paths.places(scene)
+    rendering.render_range(scene, 1, 2)
+    tree = compat.use_compositor_tree(scene)
+    tree.nodes.clear()
+    compat.output_sockets(tree)
+    layers, output = tree.nodes.new("CompositorNodeRLayers"), compat.new_output(tree)
+    layer = scene.view_layers[0]
+    layer.use_pass_mist = True
+    tree.links.new(layers.outputs["Mist"], output.inputs[0])
+
+    def state():
+        data = bpy.data
+        return [len(data.scenes), len(data.node_groups), len(data.images), len(tree.links), layers.name in tree.nodes]
+
+    def refused(first, last):
+        before = state()
+        try:
+            final.render_final(scene, places.passes, places.name, first, last)
+        except errors.PaintoverError as error:
+            return [error.code, error.message, error.remedy, state() == before]
+        return None
+
+    out = {"no such frame": refused(1, 3), "turned round": refused(2, 1), "no such pass": refused(1, 2)}
+    tree.links.new(layers.outputs["Image"], output.inputs[0])
+    scene.camera = None  # nothing is rendered, so nobody needs it
+    out["well"] = refused(1, 2)
+    out["written"] = sorted(path.name for path in Path(folder).glob("own_*"))
+    if compat.IS_5:  # 4.5 knows no such template
+        scene.render.filepath = folder + "/{scene_name}_"
+        final.render_final(scene, places.passes, places.name, 1, 1)
+        out["named"] = [scene.name, *sorted(path.name for path in Path(folder).glob("Scene*"))]
+    layer.name = "Other"
+    out["no such layer"] = refused(1, 2)
+    return out
+
+
+def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
+    out = blender(refuse, tmp_path)
+    assert out.pop("well") is None
+    assert out.pop("written") == ["own_0001.png", "own_0002.png"]
+    assert out.pop("named", None) in (None, ["Scene", "Scene_0001.png"])
+    codes = {case: answer[0] for case, answer in out.items()}
+    assert codes == {
+        "no such frame": "frame-range",
+        "turned round": "frame-range",
+        "no such pass": "shot",
+        "no such layer": "shot",
+    }
+    assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out
+    assert "Mist" in out["no such pass"][1] and "Other" in out["no such layer"][1]
