@@ -3,7 +3,6 @@
 import pytest
 import real_blender
 from effect_network import tiny
-from test_command import paintover
 
 MAKE = """
 import bpy
@@ -57,7 +56,7 @@ def made(machine, folder, *kinds):
 
 def test_every_effect_of_the_scene_is_baked_and_kept_the_second_time(machine, tmp_path):
     blend = made(machine, tmp_path, "fire", "rain")
-    done = paintover(machine, blend, "effects")
+    done = machine.paintover(blend, "effects")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 effects: 14 frames baked, 0 kept" in done.stdout
     effects = tmp_path / "paintover" / "effects"
@@ -68,7 +67,7 @@ def test_every_effect_of_the_scene_is_baked_and_kept_the_second_time(machine, tm
     assert "//paintover/effects/Rain/rain_normal_0001.exr" in told
 
     saved = blend.stat().st_mtime_ns
-    done = paintover(machine, blend, "effects")
+    done = machine.paintover(blend, "effects")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 effects: 0 frames baked, 14 kept" in done.stdout
     assert blend.stat().st_mtime_ns == saved, "nothing has changed, so the .blend is as it was"
@@ -76,10 +75,10 @@ def test_every_effect_of_the_scene_is_baked_and_kept_the_second_time(machine, tm
 
 def test_what_cannot_be_baked_is_said(machine, tmp_path):
     blend = made(machine, tmp_path)
-    done = paintover(machine, blend, "effects")
+    done = machine.paintover(blend, "effects")
     assert done.returncode == 1 and "holds no effects" in done.stderr
     blend = made(machine, tmp_path, "smoke")
-    done = paintover(machine, blend, "effects")
+    done = machine.paintover(blend, "effects")
     assert done.returncode == 1 and "smoke" in done.stderr, done.stdout + done.stderr
     assert not list((tmp_path / "paintover" / "effects" / "Smoke").glob("**/*.exr"))
-    assert paintover(machine, blend, "effects", "--what").returncode == 2
+    assert machine.paintover(blend, "effects", "--what").returncode == 2

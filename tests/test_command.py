@@ -54,36 +54,29 @@ def look(tmp_path_factory):
     return look
 
 
-def paintover(machine, blend, *words):
-    """Run a verb; no person ever sees a traceback."""
-    done = machine.run(blend, "--command", "paintover", *words, timeout=300)
-    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    return done
-
-
 def final_frames(blend):
     return {path.name: path.stat().st_mtime_ns for path in sorted((blend.parent / "final").glob("*"))}
 
 
 def test_a_shot_from_the_command_line(machine, shot):
     scene = shot.parent / "paintover" / "Scene"
-    done = paintover(machine, shot, "passes", "--frames", "1-3")
+    done = machine.paintover(shot, "passes", "--frames", "1-3")
     assert done.returncode == 0, done.stderr
     assert "3 frames rendered, 0 kept" in done.stdout
     assert sorted(path.name for path in (scene / "passes").glob("*.exr")) == [f"Scene_000{n}.exr" for n in (1, 2, 3)]
 
-    done = paintover(machine, shot, "paint", "--frame", "2")
+    done = machine.paintover(shot, "paint", "--frame", "2")
     assert done.returncode == 0, done.stderr
     painting = scene / "paint" / "Scene_0002_rough.png"
     assert str(painting) in done.stdout and painting.is_file()
     assert "Rough Paint: " in done.stdout  # progress
 
-    done = paintover(machine, shot, "train", "--paint", f"2={painting}", "--seconds", "1")
+    done = machine.paintover(shot, "train", "--paint", f"2={painting}", "--seconds", "1")
     assert done.returncode == 0, done.stderr
     look = scene / "Scene.look"
     assert look.is_file() and str(look) in done.stdout
 
-    done = paintover(machine, shot, "suggest")
+    done = machine.paintover(shot, "suggest")
     assert done.returncode == 0 and "Paint frame " in done.stdout, done.stderr
 
     assert time.time() - shot.stat().st_mtime > 30, "the .blend itself is as it was"
@@ -91,11 +84,11 @@ def test_a_shot_from_the_command_line(machine, shot):
 
 def test_all_at_once_keeps_what_is_there_and_newer_than_the_blend(machine, shot, look):
     passes = shot.parent / "paintover" / "Scene" / "passes"
-    done = paintover(machine, shot, "passes", "--frames", "1-3")
+    done = machine.paintover(shot, "passes", "--frames", "1-3")
     assert done.returncode == 0, done.stderr
     os.utime(passes / "Scene_0003.exr", (0, 0))  # older than the .blend
     kept = (passes / "Scene_0002.exr").stat().st_mtime_ns
-    done = paintover(machine, shot, "render", "--look", look, "--frames", "2-4")
+    done = machine.paintover(shot, "render", "--look", look, "--frames", "2-4")
     assert done.returncode == 0, done.stderr
     assert "2 frames rendered, 1 kept" in done.stdout
     assert "3 frames styled" in done.stdout and "3 final frames" in done.stdout
@@ -121,7 +114,7 @@ def test_exit_code_and_words_tell_the_truth(machine, shot, words, code, said):
     frame = shot.parent / "paintover" / "Scene" / "passes" / "Scene_0001.exr"
     frame.parent.mkdir(parents=True)
     frame.touch()
-    done = paintover(machine, shot, *words)
+    done = machine.paintover(shot, *words)
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
 
@@ -132,10 +125,10 @@ def test_without_a_blend_nothing_is_rendered_into_the_void(machine):
 
 
 def test_no_backend_is_said(machine, shot, monkeypatch):
-    done = paintover(machine, shot, "passes", "--frames", "1")
+    done = machine.paintover(shot, "passes", "--frames", "1")
     assert done.returncode == 0, done.stderr
     monkeypatch.setattr(type(machine), "environment", {**machine.environment, "PAINTOVER_PYTHON": "/nowhere/python"})
-    done = paintover(machine, shot, "paint", "--frame", "1")
+    done = machine.paintover(shot, "paint", "--frame", "1")
     assert done.returncode == 1
     assert "/nowhere/python" in done.stderr
 
