@@ -3,11 +3,12 @@
 A verb checks its parameters, then imports what it needs: torch is loaded by the first job that uses it, not before.
 """
 
+import contextlib
 import logging
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -81,6 +82,42 @@ def _check_room(folder: Path) -> None:
         ) from error
 
 
+@contextlib.contextmanager
+def _all_or_nothing(out: Path) -> Iterator[None]:
+    """Say of a training that was cancelled what became of its file."""
+    try:
+        yield
+    except Cancelled as error:
+        left = f"{out.name} is as it was before" if out.exists() else "Nothing was written"
+        raise Cancelled(f"Training was cancelled. {left}.") from error
+
+
+@contextlib.contextmanager
+def _one_by_one(out: Path, what: str) -> Iterator[None]:
+    """Say of a batch that was cancelled what became of those that were done, each ``what``."""
+    try:
+        yield
+    except Cancelled as error:
+        raise Cancelled(
+            f"Cancelled. Every {what} written so far is whole and stays.",
+            f"The same again goes on where it was: {out}",
+        ) from error
+
+
+def _of_a_training(params: Params) -> dict[str, Any]:
+    """How long to train, from what on, and where to show it: what every family's training takes."""
+    seconds, steps = params.optional_positive("seconds"), params.optional_integer("steps", minimum=1)
+    if seconds is not None and steps is not None:
+        raise UsageError("A training takes seconds or steps, not both.")
+    return {
+        "seconds": seconds,
+        "steps": steps,
+        "seed": params.optional_integer("seed", minimum=0) or 0,
+        "resume": params.switch("resume"),
+        "preview": params.optional_path("preview"),
+    }
+
+
 def info(params: Params, job: Job) -> dict[str, Any]:
     """What this backend is. Answers at once: torch is only imported with ``load``, or to ask about a graphics card."""
     load = params.switch("load")
@@ -122,37 +159,15 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     sources = params.path_pairs("images") if on_images else {}
     folder = None if on_images else params.path("shot")
     paint = {} if on_images else params.paths_by_frame("paint")
-    out = params.path("out")
-    seconds, steps = params.optional_positive("seconds"), params.optional_integer("steps", minimum=1)
-    seed = params.optional_integer("seed", minimum=0)
-    resume, preview = params.switch("resume"), params.optional_path("preview")
+    out, how = params.path("out"), _of_a_training(params)
     params.finish()
-    if seconds is not None and steps is not None:
-        raise UsageError("look.train takes seconds or steps, not both.")
     from .look.train import train
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None
     _check_room(out.parent)
-    try:
-        return train(
-            shot=shot,
-            images=sources,
-            paint=paint,
-            out=out,
-            seconds=seconds,
-            steps=steps,
-            seed=seed or 0,
-            resume=resume,
-            preview=preview,
-            job=job,
-        )
-    except Cancelled as error:
-        raise Cancelled(
-            f"Training was cancelled. {out.name} is as it was before."
-            if out.exists()
-            else "Training was cancelled. No look was written."
-        ) from error
+    with _all_or_nothing(out):
+        return train(shot=shot, images=sources, paint=paint, out=out, job=job, **how)
 
 
 def look_apply(params: Params, job: Job) -> dict[str, Any]:
@@ -170,14 +185,10 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
 
     shot = Shot.open(folder) if folder else None
     _check_room(out)
-    try:
+    with _one_by_one(out, "frame"):
         if shot is None:
             return apply_images(images=images, look=look, out=out, job=job)
         return apply_shot(shot=shot, look=look, out=out, frames=frames, tile=tile, job=job)
-    except Cancelled as error:
-        raise Cancelled(
-            "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
-        ) from error
 
 
 def look_suggest(params: Params, job: Job) -> dict[str, Any]:
@@ -223,13 +234,8 @@ def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
     from .effect.dataset import simulate
 
     _check_room(out)
-    try:
+    with _one_by_one(out, "simulation"):
         return simulate(kind, out, job, recipe, seed or 0, sims)
-    except Cancelled as error:
-        raise Cancelled(
-            "Cancelled. Every simulation written so far is whole and stays.",
-            f"The same again goes on where it was: {out}",
-        ) from error
 
 
 def effect_controls(params: Params, job: Job) -> dict[str, Any]:
@@ -255,7 +261,7 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
 
     check_kind(kind)
     _check_room(out)
-    try:
+    with _one_by_one(out, "frame"):
         if kind in WATER:
             from .effect.water.render import render as render_water
 
@@ -294,10 +300,6 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
             weights=weights,
             baked=baked,
         )
-    except Cancelled as error:
-        raise Cancelled(
-            "Cancelled. Every frame written so far is whole and stays.", f"The same again goes on where it was: {out}"
-        ) from error
 
 
 def effect_preview(params: Params, job: Job) -> dict[str, Any]:
@@ -342,34 +344,13 @@ def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
 def effect_train(params: Params, job: Job) -> dict[str, Any]:
     """Learn an effect from simulations."""
     kind, data, out = params.text("kind"), params.path("data"), params.path("out")
-    seconds, steps = params.optional_positive("seconds"), params.optional_integer("steps", minimum=1)
-    recipe, seed = params.optional_text("recipe"), params.optional_integer("seed", minimum=0)
-    resume, preview = params.switch("resume"), params.optional_path("preview")
+    recipe, how = params.optional_text("recipe"), _of_a_training(params)
     params.finish()
-    if seconds is not None and steps is not None:
-        raise UsageError("effect.train takes seconds or steps, not both.")
     from .effect.train import train
 
     _check_room(out.parent)
-    try:
-        return train(
-            kind=kind,
-            data=data,
-            out=out,
-            seconds=seconds,
-            steps=steps,
-            recipe=recipe,
-            seed=seed or 0,
-            resume=resume,
-            preview=preview,
-            job=job,
-        )
-    except Cancelled as error:
-        raise Cancelled(
-            f"Training was cancelled. {out.name} is as it was before."
-            if out.exists()
-            else "Training was cancelled. No weights were written."
-        ) from error
+    with _all_or_nothing(out):
+        return train(kind=kind, data=data, out=out, recipe=recipe, job=job, **how)
 
 
 VERBS: Mapping[str, Verb] = {
