@@ -31,7 +31,8 @@ def test_relativistic_loss_is_log_2_between_equals_and_falls_with_the_lead() -> 
 
 def test_gradient_penalty_of_a_linear_judge() -> None:
     pictures = torch.rand(2, 3, 4, 4, requires_grad=True)
-    assert float(losses.gradient_penalty(3 * pictures, pictures).detach()) == pytest.approx(9 * 48 / 2)
+    assert float(losses.gradient_penalty(3 * pictures, pictures).detach()) == pytest.approx(9 / 2)
+    assert float(losses.gradient_penalty(3 * pictures.sum((1, 2, 3)), pictures).detach()) == pytest.approx(9 * 48 / 2)
 
 
 def test_masked_l1_sees_only_what_is_known() -> None:

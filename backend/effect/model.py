@@ -8,10 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning import device
-from ..learning.blocks import channels_last
+from ..learning.adversarial import Adversarial
 from ..learning.discriminators import PatchDiscriminator
-from ..learning.ema import Average
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
 from .carry import enlarged_flow
 from .encoding import Encoding
@@ -21,38 +19,35 @@ from .plan import Plan
 from .resample import carried_by, enlarged
 from .sequence import Sequence
 
-BETAS = (0.0, 0.99)  # of Adam: no momentum (R3GAN, Huang et al. 2024, appendix)
 WARM_UP = 0.02  # of the run, in which the rates rise
 BALANCE_EVERY = 50  # steps after which the losses' gradients are compared
 
 
-class EffectModel:
-    """Generator, judges and their optimisers; ``step`` is one update of each.
+class EffectModel(Adversarial[EffectGenerator]):
+    """An effect as it is learned from ``clips``; ``step`` is one update of generator and judges.
 
-    ``log``: the last step's losses, and ``balance/...``: how strongly each pulled at the pictures.
+    ``log`` tells too, under ``balance/...``, how strongly each loss pulled at the pictures.
     """
+
+    judges: nn.ModuleDict
 
     def __init__(self, plan: Plan, encoding: Encoding, clips: list[Clip], seed: int) -> None:
         torch.manual_seed(seed)
         self.plan, self.encoding = plan, encoding
-        self.device = device.chosen()
-        self.random = torch.Generator().manual_seed(seed)
         self.patches = Patches(clips, encoding, plan.warm + plan.unroll, plan.patch, plan.tries)
-        self.generator = channels_last(EffectGenerator(configured(plan, encoding))).to(self.device)
+        generator = EffectGenerator(configured(plan, encoding))
         pictures = len(encoding.channels)
         # Both see the coarse picture too: what is made must be detail of it, not just any detail.
-        self.judges = nn.ModuleDict(
+        judges = nn.ModuleDict(
             {
                 "frames": PatchDiscriminator(2 * pictures, plan.judge_width),
                 "motion": PatchDiscriminator(4 * pictures, plan.judge_width),
             }
         )
-        channels_last(self.judges).to(self.device)
-        self.average = Average(self.generator, plan.decay)
-        self.optimiser = torch.optim.Adam(self.generator.parameters(), plan.rate, BETAS)
-        self.judge_optimiser = torch.optim.Adam(self.judges.parameters(), plan.judge_rate, BETAS)
-        self.steps, self.progress = 0, 0.0
-        self.log: dict[str, float] = {}
+        super().__init__(
+            generator, judges, rates=(plan.rate, plan.judge_rate), momentum=0.0, decay=plan.decay, seed=seed
+        )
+        self.progress = 0.0
 
     def step(self, progress: float) -> float:
         """One update of judges and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
@@ -68,8 +63,7 @@ class EffectModel:
         if self.plan.judged:
             self.log["judge"] = self._judge(self._views(real, around), self._views(shown.detach(), around))
         loss = self._create(shown, real, around)
-        self.average.update(self.generator)
-        self.steps += 1
+        self.count()
         return loss
 
     def _schedule(self, progress: float) -> None:
@@ -79,10 +73,7 @@ class EffectModel:
         by a high one, before Adam's measure of the gradients has grown with them.
         """
         share = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        share = min(share, 0.05 + 0.95 * progress / WARM_UP)
-        for optimiser, rate in ((self.optimiser, self.plan.rate), (self.judge_optimiser, self.plan.judge_rate)):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
+        self.pace(min(share, 0.05 + 0.95 * progress / WARM_UP))
 
     def _softened(self, coarse: Tensor) -> Tensor:
         """Coarse pictures (N, K, C, h, w), each patch's blurred as much as chance has it."""
@@ -140,14 +131,10 @@ class EffectModel:
             loss = loss + relativistic(winner, loser)
             self.log[f"lead/{name}"] = float((winner - loser).detach().mean())
             if lazy:
-                # Scores of overlapping patches are summed; by their number the penalty is that of one patch.
-                penalty = gradient_penalty(scores, pair) / scores[0].numel()
+                penalty = gradient_penalty(scores, pair)
                 loss = loss + self.plan.penalty * self.plan.lazy * penalty
                 self.log[f"penalty/{name}"] = float(penalty.detach())
-        self.judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.judge_optimiser.step()
-        return float(loss.detach())
+        return self.descend(self.judge_optimiser, loss)
 
     def _create(self, shown: Tensor, real: Tensor, around: tuple[Tensor, Tensor]) -> float:
         self.judges.requires_grad_(False)
@@ -173,13 +160,10 @@ class EffectModel:
             for name, part in losses.items():
                 (pull,) = torch.autograd.grad(part, shown, retain_graph=True)
                 self.log[f"balance/{name}"] = float(pull.norm())
-        loss = torch.stack(list(losses.values())).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
+        told = self.descend(self.optimiser, torch.stack(list(losses.values())).sum())
         self.judges.requires_grad_(True)
         self.log |= {name: float(part.detach()) for name, part in losses.items()}
-        return float(loss.detach())
+        return told
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.plan.precision == "bf16" and self.device.type == "cuda":
@@ -188,31 +172,14 @@ class EffectModel:
 
     def state(self) -> dict[str, Any]:
         """Everything that an exact resume needs."""
-        return {
-            "generator": self.generator.state_dict(),
-            "judges": self.judges.state_dict(),
-            "average": self.average.network.state_dict(),
-            "updates": self.average.updates,
-            "optimiser": self.optimiser.state_dict(),
-            "judge_optimiser": self.judge_optimiser.state_dict(),
-            "random": self.random.get_state(),
-            "steps": self.steps,
-            "progress": self.progress,
-            "encoding": self.encoding.as_json(),
-        }
+        return super().state() | {"progress": self.progress, "encoding": self.encoding.as_json()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on exactly where ``state`` was taken. ``ValueError`` if that was with an other encoding."""
         if state["encoding"] != self.encoding.as_json():
             raise ValueError("it learned from other simulations")
-        self.generator.load_state_dict(state["generator"])
-        self.judges.load_state_dict(state["judges"])
-        self.average.network.load_state_dict(state["average"])
-        self.average.updates = state["updates"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
-        self.random.set_state(state["random"])
-        self.steps, self.progress = state["steps"], state["progress"]
+        super().restore(state)
+        self.progress = state["progress"]
 
 
 def configured(plan: Plan, encoding: Encoding) -> Config:

@@ -18,10 +18,11 @@ def relativistic(winner: Tensor, loser: Tensor, weight: Tensor | None = None) ->
 def gradient_penalty(scores: Tensor, pictures: Tensor) -> Tensor:
     """Zero-centred gradient penalty E|dD/dx|^2 / 2: R1 on real pictures, R2 on fakes (Mescheder et al. 2018, eq. 9).
 
-    ``pictures`` must require gradients and have led to ``scores``.
+    ``pictures`` must require gradients and have led to ``scores``. Scores of overlapping patches are summed; divided by
+    their number the penalty is that of one patch.
     """
     (gradient,) = torch.autograd.grad(scores.sum(), pictures, create_graph=True)
-    return gradient.square().sum((1, 2, 3)).mean() / 2
+    return gradient.square().sum((1, 2, 3)).mean() / 2 / scores[0].numel()
 
 
 def masked_l1(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -8,15 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..learning import augment, device
-from ..learning.blocks import channels_last, limit_weights
+from ..learning import augment
+from ..learning.adversarial import Adversarial
+from ..learning.blocks import limit_weights
 from ..learning.discriminators import PatchDiscriminator
-from ..learning.ema import Average
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
 from .generator import CELL, HISTORY, Config, LookGenerator
 
 PATCH = 128
-RATE, JUDGE_RATE = 3e-3, 1e-3  # of Adam, at the start: they fall along a cosine
+RATE, JUDGE_RATE, MOMENTUM = 3e-3, 1e-3, 0.9  # of Adam, at the start: rates fall along a cosine
+DECAY = 0.995  # of the average
 ROOM = 0.05  # of the range of the painter's colours, beyond either end: a sigmoid never reaches its own
 SOFTEST = 0.3  # history is carried by cubic interpolation: a network that expects worse sharpens what is sharp
 PAINTED, OTHERS = 2, 1  # patches of each kind in a batch
@@ -84,28 +85,22 @@ def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tenso
     return torch.cat([colour + tint, mask], 1)
 
 
-class LookModel:
-    """Generator, discriminator and their optimisers; ``step`` is one update of both."""
+class LookModel(Adversarial[LookGenerator]):
+    """A look as it is learned from ``examples``; ``step`` is one update of generator and judge."""
 
     def __init__(self, config: Config, examples: list[Example], seed: int, weights: Weights | None = None) -> None:
         torch.manual_seed(seed)
-        self.device = device.chosen()
-        self.random = torch.Generator().manual_seed(seed)
-        self.weights = weights or Weights()
-        self.generator = channels_last(LookGenerator(config))
+        generator = LookGenerator(config)
         self.colours = painted_colours(examples)
-        self.generator.take_colours(*colour_range(self.colours))
-        self.generator.to(self.device)
-        self.discriminator = channels_last(PatchDiscriminator()).to(self.device)
-        self.average = Average(self.generator, 0.995)
-        self.optimiser = torch.optim.Adam(self.generator.parameters(), RATE, (0.9, 0.99))
-        self.judge_optimiser = torch.optim.Adam(self.discriminator.parameters(), JUDGE_RATE, (0.0, 0.99))
+        generator.take_colours(*colour_range(self.colours))
+        super().__init__(
+            generator, PatchDiscriminator(), rates=(RATE, JUDGE_RATE), momentum=MOMENTUM, decay=DECAY, seed=seed
+        )
+        self.weights = weights or Weights()
         self.guides = config.guides
-        self.steps = 0
         self.painted = [example.stacked() for example in examples if example.painted]
         self.others = [example.stacked() for example in examples if not example.painted] or self.painted
         self.side = min(PATCH, *(min(e.shape[1:]) // CELL * CELL for e in [*self.painted, *self.others]))
-        self.log: dict[str, float] = {}
 
     def _patch(self, stacks: list[Tensor], tries: int = 1) -> Tensor:
         """A random patch, of so many ``tries`` the one of which most is known."""
@@ -120,7 +115,7 @@ class LookModel:
         return int(torch.randint(below, (1,), generator=self.random))
 
     def step(self, progress: float) -> float:
-        """One update of discriminator and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
+        """One update of judge and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
         self._schedule(progress)
         batch = torch.stack(
             [self._patch(self.painted, 3) for _ in range(PAINTED)] + [self._patch(self.others) for _ in range(OTHERS)]
@@ -135,39 +130,31 @@ class LookModel:
 
         judged = self._judge(real, fake.detach())
         loss = self._create(fake, target, known)
-        self.average.update(self.generator)
-        self.steps += 1
+        self.count()
         self.log |= {"judge": judged, "loss": loss}
         return loss
 
     def _schedule(self, progress: float) -> None:
         warm = min(1.0, (self.steps + 1) / 20)
-        share = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for optimiser, rate in ((self.optimiser, RATE), (self.judge_optimiser, JUDGE_RATE)):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
+        self.pace(warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))))
 
     def _judge(self, real: Tensor, fake: Tensor) -> float:
         lazy = self.steps % self.weights.lazy == 0
         pair = augment.symmetry(torch.cat([real, fake]) * 2 - 1, self.random).detach().requires_grad_(lazy)
-        scores, _ = self.discriminator(pair)
+        scores, _ = self.judges(pair)
         loss = relativistic(*scores.chunk(2))
         if lazy:
-            # Scores of overlapping patches are summed; by their number the penalty is that of one patch.
-            penalty = gradient_penalty(scores, pair) / scores[0].numel()
+            penalty = gradient_penalty(scores, pair)
             loss = loss + self.weights.penalty * self.weights.lazy * penalty
             self.log["penalty"] = float(penalty.detach())
-        self.judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.judge_optimiser.step()
-        return float(loss.detach())
+        return self.descend(self.judge_optimiser, loss)
 
     def _create(self, fake: Tensor, target: Tensor, known: Tensor) -> float:
-        self.discriminator.requires_grad_(False)
+        self.judges.requires_grad_(False)
         aligned = known * target + (1 - known) * fake.detach()
-        seen, inner = self.discriminator(fake * 2 - 1)
+        seen, inner = self.judges(fake * 2 - 1)
         with torch.no_grad():
-            wanted, truth = self.discriminator(aligned * 2 - 1)
+            wanted, truth = self.judges(aligned * 2 - 1)
         pixels = masked_l1(fake, target, known)
         features = feature_matching(inner, truth, known)
         sure = F.adaptive_avg_pool2d(known, (seen.shape[2], seen.shape[3]))
@@ -175,43 +162,21 @@ class LookModel:
         real = wanted[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)]
         adversarial = relativistic(seen, real, weight)
         loss = self.weights.l1 * pixels + self.weights.features * features + adversarial
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
+        told = self.descend(self.optimiser, loss)
         for name, part in self.generator.named_children():
             if name != "tone":  # it begins with the render's own colours, however narrow the painter's range
                 limit_weights(part)
-        self.discriminator.requires_grad_(True)
+        self.judges.requires_grad_(True)
         self.log |= {
             "l1": float(pixels.detach()),
             "features": float(features.detach()),
             "adversarial": float(adversarial.detach()),
         }
-        return float(loss.detach())
-
-    def state(self) -> dict[str, Any]:
-        """Everything that an exact resume needs."""
-        return {
-            "generator": self.generator.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "average": self.average.network.state_dict(),
-            "updates": self.average.updates,
-            "optimiser": self.optimiser.state_dict(),
-            "judge_optimiser": self.judge_optimiser.state_dict(),
-            "random": self.random.get_state(),
-            "steps": self.steps,
-        }
+        return told
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on exactly where ``state`` was taken."""
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.average.network.load_state_dict(state["average"])
-        self.average.updates = state["updates"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
-        self.random.set_state(state["random"])
-        self.steps = state["steps"]
+        """Go on exactly where ``state`` was taken, with room for colours that were painted since."""
+        super().restore(state)
         for network in (self.generator, self.average.network):
             network.widen_colours(self.colours.to(self.device))
 
