@@ -16,6 +16,8 @@ from backend.learning.loop import Budget, fit
 from backend.look.generator import Config, LookGenerator
 from backend.look.model import Example, LookModel
 
+FORM = strict.Form("look", "a", 1, LookError, "", "", "", "")
+
 
 def example(painted: bool = True) -> Example:
     random = torch.Generator().manual_seed(3)
@@ -89,11 +91,11 @@ def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> Non
     for step in range(5):
         first.step(step / 20)
     checkpoint.save(tmp_path / "state", first.state())
-    second.restore(checkpoint.load(tmp_path / "state"))
+    checkpoint.resume(second, tmp_path / "state", LookError)
     for step in range(5, 12):
         second.step(step / 20)
     ours, theirs = straight.state(), second.state()
-    for network in ("generator", "discriminator", "average"):
+    for network in ("generator", "judges", "average"):
         assert all(torch.equal(ours[network][name], theirs[network][name]) for name in ours[network]), network
 
 
@@ -109,10 +111,18 @@ def test_going_on_with_new_colours_can_reach_them() -> None:
     assert float((made[:, 0] - made[:, 1]).detach().max()) > 0.3
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
-    torch.save({"a": torch.ones(1)}, tmp_path / "pickle")
-    with pytest.raises(LookError):
-        checkpoint.load(tmp_path / "pickle")
+def test_what_is_no_training_state_of_its_own_is_refused(tmp_path: Path) -> None:
+    model = LookModel(Config(5), [example()], seed=0)
+    whole, other, pickle = (tmp_path / name for name in ("whole", "other", "pickle"))
+    checkpoint.save(whole, model.state())
+    torch.save(model.state(), pickle)
+    checkpoint.save(other, LookModel(Config(5, blocks=1), [example()], seed=0).state())
+    (tmp_path / "cut").write_bytes(whole.read_bytes()[:-100])
+    strict.save(tmp_path / "weights", {}, {"a": torch.ones(1)}, FORM)
+    for name in ("nowhere", "other", "pickle", "cut", "weights"):
+        with pytest.raises(LookError, match=f"training state {name}") as told:
+            checkpoint.resume(model, tmp_path / name, LookError)
+        assert told.value.remedy
 
 
 def test_one_batch_can_be_learned_by_heart() -> None:
@@ -157,11 +167,10 @@ def test_a_budget_is_one_of_two(budget: dict[str, Any]) -> None:
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
-    form = strict.Form("look", "a", 1, LookError, "", "", "", "")
     tensors = {"b": torch.ones(3, dtype=torch.float16), "a": torch.zeros(2, 2)}
     files = [tmp_path / f"{number}.look" for number in range(12)]
     for file in files:
-        strict.save(file, {"licence": "größer"}, tensors, form)
+        strict.save(file, {"licence": "größer"}, tensors, FORM)
     assert len({file.read_bytes() for file in files}) == 1
-    card, found = strict.load(files[0], form)
+    card, found = strict.load(files[0], FORM)
     assert card["licence"] == "größer" and all(torch.equal(found[name], tensors[name]) for name in tensors)

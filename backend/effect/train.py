@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .. import images, metrics
-from ..errors import EffectError, LookError, UsageError
+from ..errors import EffectError, UsageError
 from ..job import Job
 from ..learning import checkpoint, device
 from ..learning.loop import Budget, Outcome, fit
@@ -58,9 +58,9 @@ def train(
     budget = Budget(seconds, steps) if seconds or steps else Budget(plan.seconds)
     clips = examples.read(data, kind, plan.factor, plan.hold, device.chosen(), job)
     model = EffectModel(plan, clips.encoding, clips.learned, seed)
-    state = state_path(out)
+    state = checkpoint.beside(out)
     if resume:
-        _restore(model, state)
+        checkpoint.resume(model, state, EffectError)
     before = model.steps
     record = _Record(model, clips, out, preview, resume)
     outcome = fit(_Rest(model), budget, job, record)
@@ -89,20 +89,6 @@ def train(
     }
 
 
-def state_path(weights: Path) -> Path:
-    """Where the training state of an effect lies, from which training can go on."""
-    return weights.with_name(weights.name + ".state")
-
-
-def _restore(model: EffectModel, state: Path) -> None:
-    if not state.is_file():
-        raise EffectError(f"There is no training state {state.name} to go on from.", "Train anew, without --resume.")
-    try:
-        model.restore(checkpoint.load(state))
-    except (LookError, KeyError, ValueError, RuntimeError) as error:
-        raise EffectError(f"The training state {state.name} does not fit ({error}).", "Train anew.") from error
-
-
 class _Rest:
     """What is left of a training that was cut short: its rates fall on from where they were. One that was finished
     begins another.
@@ -123,7 +109,7 @@ class _Record:
 
     def __init__(self, model: EffectModel, clips: Clips, out: Path, picture: Path | None, resume: bool) -> None:
         self._model, self._clips, self._picture = model, clips, picture
-        self._log, self._state = out.with_name(out.name + ".log"), state_path(out)
+        self._log, self._state = out.with_name(out.name + ".log"), checkpoint.beside(out)
         self._saved = time.monotonic()
         if not resume:
             self._log.unlink(missing_ok=True)

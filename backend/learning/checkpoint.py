@@ -8,8 +8,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..errors import LookError
+from ..errors import PaintoverError
 from ..images import written_beside
+from .adversarial import Adversarial
+
+ANEW = "Train anew, from the start."
+
+
+def beside(weights: Path) -> Path:
+    """Where the training state of a file of weights lies, from which training can go on."""
+    return weights.with_name(weights.name + ".state")
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -21,19 +29,19 @@ def save(path: Path, state: dict[str, Any]) -> None:
         part.write_bytes(data)
 
 
-def load(path: Path) -> dict[str, Any]:
-    """What ``save`` wrote. ``LookError`` if the file is not such a checkpoint."""
+def resume(model: Adversarial[Any], path: Path, error: type[PaintoverError]) -> None:
+    """Let ``model`` go on exactly where ``path`` was saved. Raises an ``error`` that says why it cannot."""
+    if not path.is_file():
+        raise error(f"There is no training state {path.name} to go on from.", ANEW)
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
             plain = json.loads((file.metadata() or {})["state"])
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise LookError(
-            f"The training state {path} cannot be read ({error}).", "Train again from the start."
-        ) from error
-    joined = _join(plain, tensors)
-    assert isinstance(joined, dict)
-    return joined
+        model.restore(_join(plain, tensors))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as cause:
+        raise error(
+            f"The training state {path.name} is damaged, or is that of another training.", ANEW, cause=str(cause)
+        ) from cause
 
 
 def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
@@ -57,4 +65,4 @@ def _join(value: Any, tensors: dict[str, Tensor]) -> Any:
             return [_join(item, tensors) for item in items]
         case {"value": plain}:
             return plain
-    raise LookError("The training state is damaged.", "Train again from the start.")
+    raise ValueError("not a training state")

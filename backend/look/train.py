@@ -65,9 +65,9 @@ def train(
         raise UsageError("Nothing to learn from.", "Name a shot with painted frames, or images with their paintings.")
 
     model = LookModel(config, examples, seed)
-    state = state_path(out)
+    state = checkpoint.beside(out)
     if resume:
-        _restore(model, state)
+        checkpoint.resume(model, state, LookError)
     before = model.steps
     picture = _previewer(model, examples, preview) if preview else None
     outcome = fit(model, budget, job, picture)
@@ -93,24 +93,6 @@ def train(
         "stopped": outcome.stopped,
         "scores": scores,
     }
-
-
-def state_path(look: Path) -> Path:
-    """Where the training state of a look lies, from which training can go on."""
-    return look.with_name(look.name + ".state")
-
-
-def _restore(model: LookModel, state: Path) -> None:
-    if not state.is_file():
-        raise LookError(
-            f"There is no training state {state.name} to go on from.", "Train the look anew: press Train Look."
-        )
-    try:
-        model.restore(checkpoint.load(state))
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise LookError(
-            f"The training state {state.name} is of another kind of look ({error}).", "Train the look anew."
-        ) from error
 
 
 def _keyframes(shot: Shot, numbers: list[int]) -> list[dict[str, Any]]:
