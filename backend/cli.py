@@ -340,7 +340,9 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--steps", type=int, help="how many steps to train")
     command.add_argument("--recipe", metavar="NAME", help="cpu or gpu, or a .toml file; what fits otherwise")
     command.add_argument("--seed", type=int, help="same seed, same weights")
-    command.add_argument("--resume", action="store_true", help="go on where this training was stopped")
+    start = command.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on where this training was stopped")
+    start.add_argument("--begin", metavar="FILE", help="begin from these weights, of this effect or another")
     command.add_argument("--preview", metavar="PNG", help="a sheet of what it makes so far: enlarged, ours, truth")
     return top
 

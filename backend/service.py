@@ -344,13 +344,15 @@ def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
 def effect_train(params: Params, job: Job) -> dict[str, Any]:
     """Learn an effect from simulations."""
     kind, data, out = params.text("kind"), params.path("data"), params.path("out")
-    recipe, how = params.optional_text("recipe"), _of_a_training(params)
+    recipe, begin, how = params.optional_text("recipe"), params.optional_path("begin"), _of_a_training(params)
     params.finish()
+    if begin and how["resume"]:
+        raise UsageError("effect.train goes on, or begins from other weights, not both.")
     from .effect.train import train
 
     _check_room(out.parent)
     with _all_or_nothing(out):
-        return train(kind=kind, data=data, out=out, recipe=recipe, job=job, **how)
+        return train(kind=kind, data=data, out=out, recipe=recipe, begin=begin, job=job, **how)
 
 
 VERBS: Mapping[str, Verb] = {

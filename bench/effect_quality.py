@@ -19,7 +19,7 @@ from backend import images, metrics, service
 from backend.effect import examples
 from backend.effect.encoding import Encoding
 from backend.effect.examples import Clip, Clips
-from backend.effect.model_file import EffectFile
+from backend.effect.model_file import WEIGHTS, EffectFile
 from backend.effect.plan import Plan
 from backend.effect.sheet import impression, portrait, sheet
 from backend.effect.train import draw
@@ -63,8 +63,18 @@ def without_judges(effect: EffectFile, data: Path, job: Job) -> EffectFile:
     entries = Plan(**effect.card["plan"] | NO_JUDGES).as_json()
     recipe.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in entries.items()), encoding="utf-8")
     request = {"kind": effect.kind, "data": str(data), "out": str(out), "recipe": str(recipe)}
+    if training["begun_from"]:
+        request["begin"] = str(beginning(training["begun_from"]))
     service.call(service.VERBS, "effect.train", request | {"steps": training["steps"]}, job)
     return EffectFile.open(out)
+
+
+def beginning(told: dict[str, str]) -> Path:
+    """The weights that a training began from: Paintover's own of that kind. ``ValueError`` if those are others now."""
+    path = Path(str(WEIGHTS / f"{told['kind']}.safetensors"))
+    if EffectFile.open(path).card["sha256"] != told["sha256"]:
+        raise ValueError(f"the weights of {told['kind']} that this training began from are no longer here")
+    return path
 
 
 def drawn_by(effect: EffectFile, clips: Clips) -> Method:

@@ -103,6 +103,36 @@ def test_resume_is_exact(sims: Path) -> None:
         assert torch.equal(ours, theirs)
 
 
+def test_it_begins_from_other_weights(sims: Path, training: Path, tmp_path: Path) -> None:
+    """What was learned is there after no time at all; the card says from what."""
+    first, second, other = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "other"))
+    request = {"kind": "fire", "data": str(sims), "recipe": str(training), "steps": 1}
+    call(VERBS, "effect.train", request | {"out": str(first), "steps": 12}, Job())
+    call(VERBS, "effect.train", request | {"out": str(second), "begin": str(first), "seed": 5}, Job())
+    call(VERBS, "effect.train", request | {"out": str(other), "seed": 5}, Job())
+    began, ended, anew = (EffectFile.open(path) for path in (first, second, other))
+    assert ended.card["training"]["begun_from"] == {"kind": "fire", "sha256": began.card["sha256"]}
+    assert anew.card["training"]["begun_from"] is None
+
+    def apart(effect: EffectFile) -> float:
+        return sum(
+            float((effect.weights[name].float() - tensor.float()).abs().sum()) for name, tensor in began.weights.items()
+        )
+
+    assert apart(ended) < apart(anew) / 4
+
+
+def test_it_begins_from_no_network_of_another_shape(sims: Path, training: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    request = {"kind": "fire", "data": str(sims), "steps": 1}
+    call(VERBS, "effect.train", request | {"out": str(first), "recipe": str(training)}, Job())
+    wider = tmp_path / "wider.toml"
+    wider.write_text(training.read_text().replace("context = 16", "context = 24"))
+    with pytest.raises(EffectError, match="another shape"):
+        call(VERBS, "effect.train", request | {"out": str(second), "recipe": str(wider), "begin": str(first)}, Job())
+    assert not second.exists()
+
+
 def test_mirrored_patches_mirror_the_motion(sims: Path) -> None:
     clips = read(sims, "fire", 4, 2, torch.device("cpu"), Job())
     clip: Clip = clips.learned[0]

@@ -15,6 +15,7 @@ from .carry import enlarged_flow
 from .encoding import Encoding
 from .examples import Batch, Clip, Patches
 from .generator import Config, EffectGenerator
+from .model_file import EffectFile
 from .plan import Plan
 from .resample import carried_by, enlarged
 from .sequence import Sequence
@@ -48,6 +49,7 @@ class EffectModel(Adversarial[EffectGenerator]):
             generator, judges, rates=(plan.rate, plan.judge_rate), momentum=0.0, decay=plan.decay, seed=seed
         )
         self.progress = 0.0
+        self.begun_from: dict[str, str] | None = None
 
     def step(self, progress: float) -> float:
         """One update of judges and generator at a point ``progress`` (0..1) of the run; the generator's loss."""
@@ -170,16 +172,25 @@ class EffectModel(Adversarial[EffectGenerator]):
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
 
+    def begin_from(self, effect: EffectFile) -> None:
+        """Start from what another training has learned; the judges begin anew. ``ValueError`` if the shapes differ."""
+        if Config(**effect.card["config"]) != self.generator.config:
+            raise ValueError("their network has another shape")
+        for network in (self.generator, self.average.network):
+            network.load_state_dict(effect.weights)
+        self.begun_from = {"kind": effect.kind, "sha256": str(effect.card["sha256"])}
+
     def state(self) -> dict[str, Any]:
         """Everything that an exact resume needs."""
-        return super().state() | {"progress": self.progress, "encoding": self.encoding.as_json()}
+        own = {"progress": self.progress, "begun_from": self.begun_from, "encoding": self.encoding.as_json()}
+        return super().state() | own
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on exactly where ``state`` was taken. ``ValueError`` if that was with an other encoding."""
         if state["encoding"] != self.encoding.as_json():
             raise ValueError("it learned from other simulations")
         super().restore(state)
-        self.progress = state["progress"]
+        self.progress, self.begun_from = state["progress"], state["begun_from"]
 
 
 def configured(plan: Plan, encoding: Encoding) -> Config:

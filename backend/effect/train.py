@@ -43,14 +43,16 @@ def train(
     recipe: str | None = None,
     seed: int = 0,
     resume: bool = False,
+    begin: Path | None = None,
     preview: Path | None = None,
 ) -> dict[str, Any]:
     """Train ``kind`` on the simulations in ``data`` and save ``out``.
 
     ``seconds`` or ``steps``: the budget, else what the training ``recipe`` says (``gpu`` where there is a graphics
     card, else ``cpu``; or a .toml file). ``resume``: go on from where ``out`` was left, from the training state beside
-    it. ``preview``: a PNG sheet that is rewritten as it learns: enlarged, ours, truth. Beside ``out`` a file of JSON
-    lines tells the losses as they went. Cancelled: ``out`` is left as it was.
+    it. ``begin``: weights, of this kind or another, to start from instead of chance: what fire has learned of eddies
+    need not be learned anew for smoke. ``preview``: a PNG sheet that is rewritten as it learns: enlarged, ours, truth.
+    Beside ``out`` a file of JSON lines tells the losses as they went. Cancelled: ``out`` is left as it was.
     """
     if kind not in VOLUMES:
         raise UsageError(f"There is no effect {kind} to train.", f"There are {', '.join(VOLUMES)}.")
@@ -61,6 +63,8 @@ def train(
     state = checkpoint.beside(out)
     if resume:
         checkpoint.resume(model, state, EffectError)
+    elif begin:
+        _begin(model, EffectFile.open(begin))
     before = model.steps
     record = _Record(model, clips, out, preview, resume)
     outcome = fit(_Rest(model), budget, job, record)
@@ -87,6 +91,15 @@ def train(
         "stopped": outcome.stopped,
         "scores": scores,
     }
+
+
+def _begin(model: EffectModel, effect: EffectFile) -> None:
+    try:
+        model.begin_from(effect)
+    except ValueError as error:
+        raise EffectError(
+            f"Training cannot begin from the weights of {effect.kind}: {error}.", "Train anew."
+        ) from error
 
 
 class _Rest:
@@ -179,6 +192,7 @@ def _facts(model: EffectModel, clips: Clips, outcome: Outcome, seed: int, before
         "data": clips.facts,
         "steps": model.steps,
         "resumed_from_step": before,
+        "begun_from": model.begun_from,
         "seconds": round(outcome.seconds, 2),
         "stopped_early": outcome.stopped,
         "device": device.describe(),
