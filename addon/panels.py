@@ -1,43 +1,21 @@
 """The panels, in the Render properties and in the Image Editor's sidebar. They draw, and decide nothing."""
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from . import compositor, jobs, pictures, properties, status
+from .drawing import draw_line, words
 from .effect.panel import Effects
 from .operators.base import register_all, unregister_all
 from .operators.keyframes import painting_file
 
 if TYPE_CHECKING:
-    from bpy.stub_internal.rna_enums import IconItems
     from bpy.types import Context, UILayout
 
     Base = bpy.types.Panel
 else:
     Base = object
-
-LETTER = 7.0  # pixels, about, of one letter at a scale of 1
-
-
-def words(layout: "UILayout", context: "Context", text: str, icon: "IconItems" = "NONE") -> None:
-    """Draw ``text`` on as many lines as the region needs."""
-    scale = context.preferences.system.ui_scale
-    width = max(20, int((context.region.width / scale - 60) / LETTER))
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for index, part in enumerate(textwrap.wrap(text, width)):
-        column.label(text=part, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
-
-
-def draw_line(layout: "UILayout", context: "Context", line: status.Line) -> None:
-    """Draw a line of state, with its remedy as a button where there is one."""
-    words(layout, context, line.text, line.icon)
-    if line.remedy:
-        words(layout, context, line.remedy, "BLANK1")
-    if line.action:
-        layout.operator(line.action)
 
 
 def draw_job(layout: "UILayout", context: "Context") -> None:

@@ -294,15 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--frames", metavar="N", type=int, help="how many")
     command.add_argument("--loop", action="store_true", help="after the last frame comes the first again")
     command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
-    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
-    command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
-    command.add_argument(
-        "--vdb",
-        metavar="DIR|JSON",
-        type=_folder,
-        help="a Mantaflow bake instead of a simulation: its cache's folder, or such as"
-        ' {"folder": "cache", "side": "left", "hottest": 3}',
-    )
+    _placed(command)
     command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
     command.add_argument("--weights", metavar="FILE", help="of your own training, instead of Paintover's")
     _turned(command)
@@ -311,8 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("kind", metavar="KIND", help=EFFECTS)
     command.add_argument("--out", metavar="PNG", required=True)
     command.add_argument("--frame", metavar="FRAME", type=int, help="which frame, the first without")
-    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
-    command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
+    _placed(command)
     _turned(command)
 
     command = add(effect, "flipbook", "effect.flipbook", "an atlas of rendered frames, for game engines")
@@ -345,6 +336,19 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--begin", metavar="FILE", help="begin from these weights, of this effect or another")
     command.add_argument("--preview", metavar="PNG", help="a sheet of what it makes so far: enlarged, ours, truth")
     return top
+
+
+def _placed(command: argparse.ArgumentParser) -> None:
+    """The options that say when and where an effect begins, or what was simulated before."""
+    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
+    command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
+    command.add_argument(
+        "--vdb",
+        metavar="DIR|JSON",
+        type=_folder,
+        help="a Mantaflow bake instead of a simulation: its cache's folder, or such as"
+        ' {"folder": "cache", "side": "left", "hottest": 3}',
+    )
 
 
 def _turned(command: argparse.ArgumentParser) -> None:

@@ -307,7 +307,7 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
     kind, out = params.text("kind"), params.path("out")
     frame, start = params.optional_integer("frame"), params.optional_integer("start")
     seed, picture = params.optional_integer("seed", minimum=0), params.anything("size")
-    controls, emitter = params.anything("controls"), params.anything("emitter")
+    controls, emitter, baked = (params.anything(name) for name in ("controls", "emitter", "vdb"))
     params.finish()
     from .effect.panel import check_kind
     from .effect.preview import preview
@@ -324,6 +324,7 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
         seed=seed,
         controls=controls,
         emitter=emitter,
+        baked=baked,
     )
 
 

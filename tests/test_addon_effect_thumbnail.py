@@ -59,7 +59,7 @@ def wishes(folder):
     thumbnail.submit = submit
     thumbnail.icon(scene, None)
     settle()
-    out["ocean"] = str(thumbnail.state.failure or "")
+    out["ocean"] = str(thumbnail.failure(scene, None) or "")
     shutil.copy(wish.path, f"{folder}/ocean.png")
     return out
 

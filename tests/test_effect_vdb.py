@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from effect_frames import SMALL, do, files
+from PIL import Image
 
 from backend import cli
 from backend.effect import blosc, vdb
@@ -178,6 +179,29 @@ def test_a_bake_becomes_frames_of_its_numbers(tmp_path, fire):
     assert value["written"] == [str(out / "fire_0006.exr")]
     shape = do("effect.render", vdb=str(folder), start=6, frames=1, **asked | {"size": None, "out": tmp_path / "own"})
     assert shape["size"] == [384, 512]
+    assert shape["box"] == pytest.approx([1.2, 1.6, 1.0])
+
+
+def test_a_bake_has_a_preview(tmp_path):
+    folder, out = bake(tmp_path / "cache", 2, first=5), tmp_path / "look.png"
+
+    def shown(**asked: Any) -> np.ndarray:
+        assert do("effect.preview", kind="fire", out=out, size=[48, 64], **asked)["frame"] == asked.get("frame", 5)
+        return np.asarray(Image.open(out)).astype(float)
+
+    usual, later = shown(vdb=str(folder)), shown(vdb=str(folder), frame=6)
+    assert usual.shape == (64, 48, 3)
+    red = usual[..., 0]
+    assert red[48:60, 34:42].min() > 2 * red[:, :24].max()
+    assert np.abs(later - usual).max() > 10
+    left = shown(vdb={"folder": str(folder), "side": "left"})[..., 0]
+    assert left.shape == (64, 48) and left[:, 24:].max() > 2 * left[:, :12].max()
+    dim = shown(vdb=str(folder), controls={"intensity": 0.2})
+    assert dim.sum() < usual.sum()
+    for wrong in ({"emitter": {"shape": "disc"}}, {"kind": "pool"}, {"frame": 9}, {"controls": {"wind": 3}}):
+        with pytest.raises((UsageError, EffectError)):
+            do("effect.preview", **{"kind": "fire", "out": tmp_path / "no.png", "vdb": str(folder)} | wrong)
+    assert not (tmp_path / "no.png").exists()
 
 
 def test_the_command_line_takes_a_bake(tmp_path, fire, capsys):

@@ -100,7 +100,7 @@ def light(scene: "Scene", thing: "Object", baked: Baked, heights: list[float]) -
     power = [
         4 * math.pi * mean * size**2 * width / height for mean, size in zip(baked.brightness, heights, strict=True)
     ]
-    ends = [(last + 1, power[0])] if settings.loop else [(first - 1, 0.0), (last + 1, 0.0)]
+    ends = [(last + 1, power[0])] if settings.repeats else [(first - 1, 0.0), (last + 1, 0.0)]
     for frame, value in [*enumerate(power, first), *ends]:
         data.energy = value
         data.keyframe_insert("energy", frame=frame)
@@ -108,7 +108,7 @@ def light(scene: "Scene", thing: "Object", baked: Baked, heights: list[float]) -
     (curve,) = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
     for key in curve.keyframe_points:
         key.interpolation = "CONSTANT"
-    if settings.loop:
+    if settings.repeats:
         curve.modifiers.new("CYCLES")
     data.temperature = settings.controls.temperature  # type: ignore[attr-defined]
     data.shadow_soft_size = RADIUS * heights[0]

@@ -9,7 +9,6 @@ from mathutils import Vector
 
 from .. import artists_tree, paths
 from ..artists_tree import EFFECT
-from ..backend.effect.frames import deep
 from ..backend.errors import EffectError, UsageError
 from ..compat import Node
 from . import bakes, group, material, properties
@@ -40,7 +39,7 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     baked = bakes.baked(folder)
     if baked is None:
         raise EffectError(f"{thing.name} is not baked yet.", "Press Bake.")
-    depth = properties.size(thing) * deep(*settings.shape)
+    depth = properties.size(thing) * settings.deep
     places = _places(scene, thing, depth)
     scene.view_layers[0].use_pass_z = True
     tree = artists_tree.use(scene)
@@ -53,7 +52,7 @@ def insert(scene: "Scene", thing: "Object") -> Node:
         node.node_tree = node.node_tree.copy()
     first_file = paths.frame_path(folder, baked.kind, baked.frames[0])
     image = material.sequence(first_file, group.image_of(node.node_tree) or _image(thing), False)
-    group.fill(node.node_tree, image, baked, settings.loop, settings.shape[1], places)
+    group.fill(node.node_tree, image, baked, settings.repeats, settings.shape[1], places)
     _hide(thing, True)
     return node
 

@@ -53,16 +53,15 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
     material = of(thing)
     tree: Any = material.node_tree
     first, last = baked.frames
-    cyclic = settings.loop or settings.is_water
     for node in pictures(material):
         name = "_".join(filter(None, (baked.kind, node[MARK])))
         node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
         user = node.image_user
         user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
-        user.use_cyclic, user.use_auto_refresh = cyclic, True
+        user.use_cyclic, user.use_auto_refresh = settings.repeats, True
     for node in tree.nodes:
         if node.bl_idname == "ShaderNodeValue" and node.get(MARK):
-            _gate(node, None if cyclic else (first, last))
+            _gate(node, None if settings.repeats else (first, last))
 
 
 def pictures(material: "Material") -> list[Node]:

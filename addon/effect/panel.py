@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import paths, status
+from ..drawing import draw_line
 from . import bakes, layer, properties, thumbnail
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ class Effects(Base):
         icon = thumbnail.icon(context.scene, thing)
         if icon:
             layout.template_icon(icon_value=icon, scale=8.0)
-        if thumbnail.state.failure is not None:
-            layout.label(text=thumbnail.state.failure.message, icon="ERROR")
+        failure = thumbnail.failure(context.scene, thing)
+        if failure is not None:
+            draw_line(layout, context, status.of_error(failure))
         _draw_settings(layout, settings)
         row = layout.row()
         row.scale_y = 1.3
@@ -38,6 +40,7 @@ class Effects(Base):
             row.operator("paintover.effect_add", icon="ADD").kind = "NEXT"
             if not settings.is_water:
                 layout.operator("paintover.effect_emit", icon="OUTLINER_OB_MESH")
+                layout.operator("paintover.effect_refine", icon="MOD_FLUIDSIM")
             return
         row.operator(
             "paintover.effect_bake", text="Bake Again" if _is_baked(thing) else "Bake", icon="RENDER_ANIMATION"
@@ -50,18 +53,25 @@ class Effects(Base):
 def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> None:
     column = layout.column()
     column.use_property_split = True
-    for name in properties.names(settings.kind):
+    for name in settings.sliders:
         column.prop(settings.controls, name)
     column.prop(settings, "seed")
     column.separator()
-    column.prop(settings, "start")
     if settings.is_water:
+        column.prop(settings, "start")
         column.prop(settings, "side")
         return
-    column.prop(settings, "frames")
-    column.prop(settings, "loop")
+    if not settings.refines:
+        for name in ("start", "frames", "loop"):
+            column.prop(settings, name)
     column.prop(settings, "pixels")
-    column.prop(settings, "emitter")
+    if not settings.refines:
+        column.prop(settings, "emitter")
+    column.prop(settings, "domain")
+    if settings.domain is None:
+        column.prop(settings, "bake")
+    if settings.refines:
+        column.prop(settings, "view")
 
 
 def _draw_layer(layout: "UILayout", scene: "Scene", thing: "Object") -> None:

@@ -21,8 +21,12 @@ from bpy.props import (
 )
 
 from .. import paths
+from ..backend.effect.controls import KEPT
+from ..backend.effect.frames import SIDES
+from ..backend.effect.frames import deep as usually_deep
 from ..backend.effect.panel import KINDS, WATER, described
 from ..operators.base import register_all, unregister_all
+from . import fluid
 
 if TYPE_CHECKING:
     from bpy.types import Context, Object, Scene
@@ -31,6 +35,7 @@ Value = float | tuple[float, float, float]
 
 SEED = "seed"  # a control in the backend's table, and a setting of its own here
 ONCE = "explosion"  # the kind that happens once; all others go on
+OF_DOMAIN = ("size", "time_scale")  # controls that an artist's own simulation has decided
 
 
 def _property(control: dict[str, Any]) -> Any:
@@ -62,6 +67,24 @@ def _loop_where_it_goes_on(settings: "EffectSettings", _context: "Context") -> N
     settings.loop = settings.kind != ONCE
 
 
+def _choose(settings: "EffectSettings", _context: "Context") -> None:
+    from . import domain
+
+    if isinstance(settings.id_data, bpy.types.Object) and is_effect(settings.id_data):
+        domain.choose(settings.id_data)
+
+
+def _turn(settings: "EffectSettings", _context: "Context") -> None:
+    from . import domain
+
+    if isinstance(settings.id_data, bpy.types.Object) and is_effect(settings.id_data):
+        domain.stand(settings.id_data)
+
+
+def _is_domain(_settings: "EffectSettings", thing: "Object") -> bool:
+    return fluid.settings_of(thing) is not None
+
+
 def _has_surface(_settings: "EffectSettings", thing: "Object") -> bool:
     return thing.type in {"MESH", "CURVE", "SURFACE", "FONT", "META"}
 
@@ -90,6 +113,23 @@ class EffectSettings(bpy.types.PropertyGroup):
         type=bpy.types.Object,
         poll=_has_surface,
     )
+    domain: PointerProperty(
+        name="Fluid Domain",
+        description="Your own simulation of gas, baked as OpenVDB: the effect shows it, finer, where it is",
+        type=bpy.types.Object,
+        poll=_is_domain,
+        update=_choose,
+    )
+    bake: StringProperty(
+        name="Fluid Bake", description="The cache of your own simulation of gas, baked as OpenVDB", subtype="DIR_PATH"
+    )
+    view: EnumProperty(
+        name="Seen from",
+        description="The side of your own simulation that is shown",
+        items=[(side, side.title(), "") for side in SIDES],
+        update=_turn,
+    )
+    depth: FloatProperty(name="Depth", description="Of the box of what was baked, in heights", options={"HIDDEN"})
     folder: StringProperty(name="Folder", description="Of its frames, in //paintover/effects", options={"HIDDEN"})
     shown: StringProperty(name="Shown", description="Digest of the bake that the card shows", options={"HIDDEN"})
     light: PointerProperty(name="Light", description="What it lights the scene with", type=bpy.types.Object)
@@ -97,6 +137,27 @@ class EffectSettings(bpy.types.PropertyGroup):
     @property
     def is_water(self) -> bool:
         return self.kind in WATER
+
+    @property
+    def refines(self) -> bool:
+        """Whether an artist's own simulation takes the place of ours."""
+        return not self.is_water and (self.domain is not None or bool(self.bake))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether after its last frame comes its first."""
+        return self.is_water or (self.loop and not self.refines)
+
+    @property
+    def deep(self) -> float:
+        """How deep its box is, in heights of it."""
+        return (self.refines and self.depth) or usually_deep(*self.shape)
+
+    @property
+    def sliders(self) -> list[str]:
+        """The controls that can be turned on it, in the panel's order."""
+        left = [name for name in KEPT if name not in OF_DOMAIN]
+        return [name for name in names(self.kind) if name in left or not self.refines]
 
     @property
     def controls(self) -> bpy.types.PropertyGroup:
@@ -116,8 +177,8 @@ class EffectSettings(bpy.types.PropertyGroup):
         return width, height
 
     def now(self) -> dict[str, Value]:
-        """Every control of its kind as it is now, but for the seed."""
-        return {name: _plain(getattr(self.controls, name)) for name in names(self.kind)}
+        """Every control that can be turned, as it is now, but for the seed."""
+        return {name: _plain(getattr(self.controls, name)) for name in self.sliders}
 
 
 EffectSettings.__annotations__.update({kind: PointerProperty(type=group) for kind, group in GROUPS.items()})
@@ -169,7 +230,7 @@ def free_folder(name: str, thing: "Object") -> str:
 
 def copy(source: EffectSettings, target: EffectSettings) -> None:
     """Give an effect the settings of another; whose it is stays."""
-    for name in ("kind", "seed", "frames", "loop", "start", "pixels", "side", "emitter"):
+    for name in ("kind", "seed", "frames", "loop", "start", "pixels", "side", "emitter", "bake", "view", "domain"):
         setattr(target, name, getattr(source, name))
     for name in names(source.kind):
         setattr(target.controls, name, getattr(source.controls, name))

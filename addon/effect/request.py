@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.effect.frames import deep
+from ..backend.effect.frames import baked_files, deep
 from ..backend.errors import EffectError
-from . import bakes, properties, silhouette
+from . import bakes, fluid, properties, silhouette
 from .properties import EffectSettings, Value
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROWS = 192  # of a silhouette: several for each cell of the coarse simulation
 THUMBNAIL = 192  # pixels of the longer side
+HEAD = 64  # bytes of an OpenVDB file in which is a number that no other file has
 THINNEST = 0.03  # heights of the box that a silhouette goes in depth at least
 
 
@@ -29,7 +30,7 @@ class _Seen:
 
 
 def thumbnail(settings: EffectSettings) -> dict[str, Any]:
-    """The parameters of a preview of the effect as it is now, but for ``out`` and the emitter."""
+    """The parameters of a preview of the effect as it is now, but for ``out`` and what it comes out of."""
     width, height = settings.shape
     longer = max(width, height)
     size = [max(32, round(THUMBNAIL * side / longer)) for side in (width, height)]
@@ -54,22 +55,30 @@ def bake(scene: "Scene", thing: "Object", folder: Path) -> dict[str, Any]:
     if settings.is_water:
         asked["textures"] = True
     else:
-        asked |= {"frames": settings.frames, "loop": settings.loop}
-    source = None if settings.is_water else settings.emitter
+        asked |= {"frames": settings.frames, "loop": settings.repeats}
+    source = None if settings.is_water or settings.refines else settings.emitter
     seen = _gathered(scene, thing, source)
     asked["controls"] = _keyed(seen.values, settings.start)
+    if settings.refines:
+        asked["controls"] |= fluid.pace(settings)
+        asked["vdb"] = fluid.asked(settings)
     if source is not None:
         asked["emitter"] = _written(seen.outlines, folder, source.name, settings.start)
     return asked
 
 
 def digest(asked: dict[str, Any]) -> str:
-    """Of all that a request says, its silhouettes too."""
-    emitter = dict(asked.get("emitter", {}))
-    pictures = emitter.pop("picture", [])  # what is in them counts, not where they are
-    found = hashlib.sha256(repr(sorted({**asked, "emitter": emitter}.items())).encode())
+    """Of all that a request says. Of files what is in them counts, not where they are."""
+    emitter, bake = dict(asked.get("emitter", {})), dict(asked.get("vdb", {}))
+    pictures, cache = emitter.pop("picture", []), bake.pop("folder", None)
+    found = hashlib.sha256(repr(sorted({**asked, "emitter": emitter, "vdb": bake}.items())).encode())
     for file in pictures:
         found.update(Path(file).read_bytes())
+    for frame, path in sorted(baked_files(Path(cache)).items()) if cache else ():
+        if 0 <= frame - asked["start"] < asked["frames"]:
+            with path.open("rb") as data:
+                found.update(data.read(HEAD))
+            found.update(str(path.stat().st_size).encode())
     return found.hexdigest()
 
 

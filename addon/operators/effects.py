@@ -11,7 +11,7 @@ from bpy.props import EnumProperty
 from .. import jobs, paths, preferences
 from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, UsageError
-from ..effect import bakes, card, layer, material, properties, request
+from ..effect import bakes, card, domain, fluid, layer, material, properties, request
 from ..effect.bakes import Baked
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import scene_named
@@ -36,12 +36,17 @@ def folder_of(thing: "Object") -> Path:
     return paths.effects() / folder
 
 
-def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None) -> "Object":
-    """A new effect as the scene's settings have it, at the 3D cursor, or around ``emitter``; not baked yet."""
+def effect_add(
+    scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None, fluid: "Object | None" = None
+) -> "Object":
+    """A new effect as the scene's settings have it, at the 3D cursor, or around ``emitter``; not baked yet.
+
+    ``fluid``: the domain of a simulation of one's own, which it shows, where that is.
+    """
     chosen = properties.of(scene)
     if kind != NEXT:
         chosen.kind = kind
-    if emitter is not None and chosen.is_water:
+    if chosen.is_water and (emitter is not None or fluid is not None):
         raise UsageError("Water comes out of no object.", "Choose fire, smoke or an explosion.")
     view_layer = _view_layer(scene)
     view_layer.update()  # where the camera and the emitter are now
@@ -52,6 +57,10 @@ def effect_add(scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None
     settings.folder = properties.free_folder(thing.name, thing)
     if emitter is not None:
         settings.emitter = emitter
+    if fluid is not None:
+        settings.domain = fluid
+    elif settings.refines:
+        domain.choose(thing)
     card.shape(thing)
     material.give(thing)
     _make_active(view_layer, thing)
@@ -89,6 +98,8 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
     settings = properties.of(active_effect(thing))
     if any(other != thing and properties.of(other).folder == settings.folder for other in bpy.data.objects):
         settings.folder = properties.free_folder(thing.name, thing)  # it was duplicated
+    if settings.refines:
+        domain.take_in(thing)
     folder = folder_of(thing)
     asked = request.bake(scene, thing, folder / bakes.EMITTER)
     if weights is not None:
@@ -104,7 +115,7 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
         bakes.settle(folder, out, baked)
         written = [str(folder / Path(file).name) for file in value["written"]]  # where they are now
         value.update(folder=str(folder), pattern=str(folder / Path(value["pattern"]).name), written=written)
-        _take_in(scene_named(names[0]), _effect_named(names[1]), baked, asked)
+        _take_in(scene_named(names[0]), _effect_named(names[1]), baked, asked, value)
 
     return jobs.request(f"Bake {thing.name}", "effect.render", {**asked, "out": str(out)}, finish)
 
@@ -116,16 +127,20 @@ def _effect_named(name: str) -> "Object":
     return bpy.data.objects[name]
 
 
-def _take_in(scene: "Scene", thing: "Object", baked: Baked, asked: dict[str, Any]) -> None:
+def _take_in(scene: "Scene", thing: "Object", baked: Baked, asked: dict[str, Any], value: jobs.Report) -> None:
     """Let all that stands for the effect show what was baked."""
-    properties.of(thing).shown = baked.digest
+    settings = properties.of(thing)
+    settings.shown = baked.digest
+    if settings.refines:
+        _, height, depth = value["box"]
+        settings.controls.size, settings.depth = height, depth / height  # type: ignore[attr-defined]
     card.shape(thing)
     material.show(thing, folder_of(thing), baked)
     if baked.brightness:
         first, last = baked.frames
-        size = asked["controls"]["size"]
+        size = asked["controls"].get("size", properties.size(thing))
         count = last - first + 1
-        card.light(scene, thing, baked, [value for _, value in size] if isinstance(size, list) else [size] * count)
+        card.light(scene, thing, baked, [height for _, height in size] if isinstance(size, list) else [size] * count)
 
 
 def effect_bake(
@@ -178,6 +193,20 @@ class EffectEmit(WorkOperator, bpy.types.Operator):
         return effect_bake_work(context.scene, effect_add(context.scene, emitter=context.object))
 
 
+class EffectRefine(WorkOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_refine"
+    bl_label = "Refine Fluid Simulation"
+    bl_description = "Show the bake of the active fluid domain, coarse as it may be, as a fine effect in its place"
+    bl_options = {"UNDO"}
+
+    def work(self, context: "Context") -> jobs.Work:
+        preferences.check_backend()
+        if context.object is None:
+            raise UsageError("No object is active.", "Select the domain of a fluid simulation.")
+        fluid.files_of(context.object)
+        return effect_bake_work(context.scene, effect_add(context.scene, fluid=context.object))
+
+
 class EffectBake(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.effect_bake"
     bl_label = "Bake"
@@ -209,7 +238,7 @@ class EffectLayerRemove(DirectOperator, bpy.types.Operator):
         return f"{context.object.name} is out of the compositor."
 
 
-CLASSES = (EffectAdd, EffectEmit, EffectBake, EffectLayerInsert, EffectLayerRemove)
+CLASSES = (EffectAdd, EffectEmit, EffectRefine, EffectBake, EffectLayerInsert, EffectLayerRemove)
 
 
 def register() -> None:

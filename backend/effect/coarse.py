@@ -66,6 +66,10 @@ class Coarse(Protocol):
         """Every control at a frame, counted from 0."""
         ...
 
+    def deep(self, size: tuple[int, int]) -> float:
+        """How deep the box is that a picture of ``size`` shows, in heights of it."""
+        ...
+
     def shown(self, size: tuple[int, int], rows: int, job: Job) -> Iterator[tuple[int, View]]:
         """Every frame with its number, for a picture of ``size``: more ``rows`` than these are of no use."""
         ...
@@ -86,6 +90,9 @@ class Take:
 
     def values(self, frame: float) -> dict[str, Value]:
         return self.effect.values(frame)
+
+    def deep(self, size: tuple[int, int]) -> float:
+        return deep(*size)
 
     def shown(self, size: tuple[int, int], rows: int, job: Job) -> Iterator[tuple[int, View]]:
         return self.views(cells(*size, rows=rows), job)

@@ -156,6 +156,9 @@ CONTROLS: Mapping[str, Mapping[str, Control]] = {
 }
 """The controls of each kind, by name, in the order of the panel."""
 
+KEPT = ("size", "intensity", "smoke", "smoke_colour", "temperature", "time_scale", "seed")
+"""Controls that still mean something when all was simulated elsewhere."""
+
 
 def table(kind: str) -> Mapping[str, Control]:
     """The controls of ``kind``. Raises ``UsageError`` for a kind that does not exist."""

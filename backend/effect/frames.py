@@ -1,12 +1,16 @@
 """What every kind has in common when it is asked for: pace, box, seed, a file for each frame. Standard library only."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import EffectError, UsageError
 
 FPS = 24.0
 SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
+SIDES: Mapping[str, int] = {"front": 0, "left": 1, "back": 2, "right": 3}
+"""Blender's names of the sides that a bake can be seen from: quarters of a turn, see ``Volume.turned``."""
+BAKE_AGAIN = "Bake the domain's gas with the cache format OpenVDB, and name the cache's folder."
 
 
 def deep(width: float, height: float) -> float:
@@ -27,3 +31,15 @@ def ending_number(path: Path) -> int:
     """The frame number that a file's name ends with; -1 without one."""
     found = re.search(r"(\d+)$", path.stem)
     return int(found.group(1)) if found else -1
+
+
+def baked_files(folder: Path) -> dict[int, Path]:
+    """By frame, the OpenVDB files in a cache of Blender's fluid simulation, or in its folder ``data``.
+
+    ``EffectError`` where there are none.
+    """
+    place = folder / "data" if (folder / "data").is_dir() else folder
+    found = {ending_number(path): path for path in place.glob("*.vdb") if ending_number(path) >= 0}
+    if not found:
+        raise EffectError(f"There are no OpenVDB files of frames in {folder}.", BAKE_AGAIN)
+    return found

@@ -22,20 +22,15 @@ from . import lighting, vdb
 from .advection import moved
 from .coarse import View
 from .controls import Value
-from .frames import ending_number
+from .frames import BAKE_AGAIN, SIDES, baked_files, ending_number
 from .physics import AMBIENT, number, physics
 from .projection import Volume, project
 from .request import LEAST_SIZE, LONGEST, Animated
 from .vdb import Grid, VdbError
 
-SIDES: Mapping[str, int] = {"front": 0, "left": 1, "back": 2, "right": 3}
-"""Blender's names of the sides to look from: quarters of a turn, see ``Volume.turned``."""
-KEPT = ("size", "intensity", "smoke", "smoke_colour", "temperature", "time_scale", "seed")
-"""Controls that still mean something when everything was simulated."""
 HOTTEST_FLAME, HOTTEST_SMOKE = 3.0, 1.0  # Mantaflow's temperature there, by default
 PACE = 2.5  # of Mantaflow's time in a second: it makes steps of 0.1 for frames of 1/25 s
 _ORIGIN = "file_base_resolution"  # Mantaflow alone writes this
-_AGAIN = "Bake the domain's gas with the cache format OpenVDB, and name the cache's folder."
 _FAINT = 1e-4
 MOST_CELLS = 4096  # along a side
 
@@ -45,7 +40,7 @@ class Baked:
     """What was baked, as a ``coarse.Take`` would simulate it: the files of its frames, counted from 0.
 
     ``cells``: of the domain, x, y, z as Mantaflow has them. ``voxel``: m. ``hottest``: Mantaflow's temperature of the
-    hottest gas. ``turn``: quarters, see ``SIDES``.
+    hottest gas.
     """
 
     controls: Animated
@@ -55,7 +50,7 @@ class Baked:
     cells: tuple[int, int, int]
     voxel: float
     hottest: float
-    turn: int = 0
+    turn: int = 0  # quarters, see ``frames.SIDES``
     loop: bool = field(default=False, init=False)
 
     @property
@@ -70,6 +65,11 @@ class Baked:
         """Every control at a frame; the size is that of the domain unless something else was asked for."""
         found = self.controls.values(self.start + frame)
         return found if "size" in self.controls.keys else found | {"size": self.cells[2] * self.voxel}
+
+    def deep(self, size: tuple[int, int]) -> float:
+        """As it was baked."""
+        x, y, z = self.cells
+        return (x if self.turn % 2 else y) / z
 
     def picture(self, longest: int) -> tuple[int, int]:
         """Width and height in pixels of a picture of the whole domain, ``longest`` the longer one."""
@@ -108,9 +108,11 @@ class Baked:
             try:
                 found = torch.from_numpy(vdb.dense(data, grids[name], (0, 0, 0), self.cells))
             except VdbError as error:
-                raise EffectError(f"{file.name} cannot be used: {error}.", _AGAIN) from error
+                raise EffectError(f"{file.name} cannot be used: {error}.", BAKE_AGAIN) from error
             if not bool(found.isfinite().all()):
-                raise EffectError(f"{file.name} cannot be used: its {name} holds values that are no numbers.", _AGAIN)
+                raise EffectError(
+                    f"{file.name} cannot be used: its {name} holds values that are no numbers.", BAKE_AGAIN
+                )
             return found.movedim(0, 2).flip(0)  # (Z, Y, X): toward the camera, up, right
 
         smoke, flame, heat = (field_(name).clamp(min=0) for name in ("density", "flame", "temperature"))
@@ -161,11 +163,11 @@ def opened(asked: object, controls: Animated, frames: int | None, start: int | N
     hottest = request.get("hottest")
     if hottest is not None and (isinstance(hottest, bool) or not isinstance(hottest, int | float) or not hottest > 0):
         raise UsageError(f"The hottest temperature of a bake is a number above 0, not {hottest!r:.40}.")
-    idle = sorted(set(controls.keys) - set(KEPT))
+    idle = sorted(set(controls.keys) - set(tables.KEPT))
     if idle:
         raise UsageError(
             f"{tables.table(controls.kind)[idle[0]].label} was decided when the simulation was baked.",
-            f"Of a bake one can still turn {', '.join(KEPT)}.",
+            f"Of a bake one can still turn {', '.join(tables.KEPT)}.",
             control=idle[0],
         )
     files = _files(Path(request["folder"]), frames, start)
@@ -178,10 +180,7 @@ def opened(asked: object, controls: Animated, frames: int | None, start: int | N
 
 
 def _files(folder: Path, frames: int | None, start: int | None) -> list[Path]:
-    place = folder / "data" if (folder / "data").is_dir() else folder
-    found = {ending_number(path): path for path in place.glob("*.vdb") if ending_number(path) >= 0}
-    if not found:
-        raise EffectError(f"There are no OpenVDB files of frames in {folder}.", _AGAIN)
+    found = baked_files(folder)
     if frames is not None and not 1 <= frames <= LONGEST:
         raise UsageError(f"{frames} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
     first = min(found) if start is None else start
@@ -200,14 +199,14 @@ def _read(file: Path) -> dict[str, Grid]:
     try:
         grids = vdb.grids(file.read_bytes())
     except VdbError as error:
-        raise EffectError(f"{file.name} cannot be used: {error}.", _AGAIN) from error
+        raise EffectError(f"{file.name} cannot be used: {error}.", BAKE_AGAIN) from error
     names = ", ".join(sorted(grids)) or "nothing"
     if not grids or not all(_is_size(grid.metadata.get(_ORIGIN)) for grid in grids.values()):
-        raise EffectError(f"{file.name} was not baked by Blender's fluid simulation: it holds {names}.", _AGAIN)
+        raise EffectError(f"{file.name} was not baked by Blender's fluid simulation: it holds {names}.", BAKE_AGAIN)
     if "density" not in grids and "flame" not in grids:
-        raise EffectError(f"{file.name} holds neither smoke nor fire (density, flame), but {names}.", _AGAIN)
+        raise EffectError(f"{file.name} holds neither smoke nor fire (density, flame), but {names}.", BAKE_AGAIN)
     if "velocity" not in grids:
-        raise EffectError(f"{file.name} has no velocity, by which detail moves; it holds {names}.", _AGAIN)
+        raise EffectError(f"{file.name} has no velocity, by which detail moves; it holds {names}.", BAKE_AGAIN)
     return grids
 
 

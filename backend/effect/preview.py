@@ -15,7 +15,9 @@ from ..colour import View as Display
 from ..errors import UsageError
 from ..images import ByteImage
 from ..job import Job
-from .coarse import Take, cells
+from . import mantaflow
+from .coarse import Take, View, cells
+from .controls import Value
 from .frames import FPS, with_seed
 from .panel import WATER
 from .physics import number
@@ -46,30 +48,54 @@ def preview(
     seed: int | None = None,
     controls: object = None,
     emitter: object = None,
+    baked: object = None,
 ) -> dict[str, Any]:
-    """Write ``out``, an opaque PNG of ``frame``: as soft as the simulation is coarse. ``start``: the first frame."""
+    """Write ``out``, an opaque PNG of ``frame``: as soft as the simulation is coarse. ``start``: the first frame.
+
+    ``baked``: see ``mantaflow.opened``; its ``frame``, or its first, is shown instead of a simulation's.
+    """
     started = time.process_time()
-    first = 1 if start is None else start
-    if frame is None:
-        frame = first + FIRST_LOOK.get(kind, 0)
-    if not 0 <= frame - first <= LONGEST:
-        raise UsageError(f"Frame {frame} cannot be shown: the effect begins at frame {first}.", "Choose a later frame.")
-    if kind in WATER:
-        if emitter is not None:
-            raise UsageError("Water takes no emitter.", parameter="emitter")
-        linear = _water(kind, frame - first, picture, with_seed(controls, seed))
+    controls = with_seed(controls, seed)
+    shape = SIZE if picture is None else size(picture)
+    whose = "Water" if kind in WATER else "What was baked" if baked is not None else ""
+    if whose and emitter is not None:
+        raise UsageError(f"{whose} takes no emitter.", parameter="emitter")
+    if kind in WATER and baked is not None:
+        raise UsageError("Water takes no vdb.", parameter="vdb")
+    if baked is not None:
+        frame, linear = _of_bake(kind, baked, frame, shape, controls, job)
     else:
-        linear = _volume(kind, frame, first, picture, with_seed(controls, seed), emitter, job)
+        first = 1 if start is None else start
+        if frame is None:
+            frame = first + FIRST_LOOK.get(kind, 0)
+        if not 0 <= frame - first <= LONGEST:
+            raise UsageError(
+                f"Frame {frame} cannot be shown: the effect begins at frame {first}.", "Choose a later frame."
+            )
+        if kind in WATER:
+            linear = _water(kind, frame - first, shape, controls)
+        else:
+            linear = _volume(kind, frame, first, shape, controls, emitter, job)
     pictures.write_png(out, _displayed(linear))
     return {"preview": str(out), "frame": frame, "seconds": time.process_time() - started}
 
 
-def _volume(kind: str, frame: int, first: int, picture: object, controls: object, emitter: object, job: Job) -> Tensor:
+def _of_bake(
+    kind: str, baked: object, frame: int | None, shape: tuple[int, int], controls: object, job: Job
+) -> tuple[int, Tensor]:
+    """The number of the frame, and scene-linear RGB (3, H, W) over the backdrop."""
+    take = mantaflow.opened(baked, animated(kind, controls), 1, frame, FPS)
+    ((_, view),) = take.shown(shape, shape[1], job)
+    return take.start, _drawn(kind, view, take.values(0), shape)
+
+
+def _volume(
+    kind: str, frame: int, first: int, shape: tuple[int, int], controls: object, emitter: object, job: Job
+) -> Tensor:
     """Scene-linear RGB (3, H, W) over the backdrop."""
-    width, height = SIZE if picture is None else size(picture)
     keyed = animated(kind, controls)
     values = keyed.values(frame)
-    box = cells(width, height, CELLS)
+    box = cells(*shape, CELLS)
     come = source(kind, emitter)
     check_reach(come, box)
     after = (frame - first) / FPS
@@ -81,11 +107,17 @@ def _volume(kind: str, frame: int, first: int, picture: object, controls: object
 
     effect = Effect(kind, lambda step: keyed.values(first + moment(step)), lambda step: come.at(moment(step)))
     *_, (_, last) = Take(effect, count, fps).views(box, job)
+    return _drawn(kind, last, values, shape)
+
+
+def _drawn(kind: str, view: View, values: Mapping[str, Value], shape: tuple[int, int]) -> Tensor:
+    """A coarse frame, made larger and shaded: scene-linear RGB (3, H, W) over the backdrop."""
+    width, height = shape
     factor = 1
-    while box[1] * factor < height:
+    while view.picture.shape[2] * factor < height:
         factor *= 2
-    fine = enlarged(last.picture, factor)
-    rgba = shade(fine, last.lit, Shading.of(kind, values), factor, number(values["size"]))
+    fine = enlarged(view.picture, factor)
+    rgba = shade(fine, view.lit, Shading.of(kind, values), factor, number(values["size"]))
     rgba = F.interpolate(rgba, (height, width), mode="bilinear", align_corners=False, antialias=True)[0]
     return rgba[:3] + BACKDROP * (1 - rgba[3:])
 
@@ -97,8 +129,8 @@ def _pace(before: float, after: float) -> tuple[int, float]:
     return steps + 1, steps / after if steps else fps
 
 
-def _water(kind: str, frame: int, picture: object, controls: object) -> Tensor:
-    width, height = SIZE if picture is None else size(picture)
+def _water(kind: str, frame: int, shape: tuple[int, int], controls: object) -> Tensor:
+    width, height = shape
     water = tiles.asked(kind, controls)
     frames = max(1, round(water.loop_seconds * FPS))
     simulation = Water(water, WATER_CELLS, frames)

@@ -111,7 +111,8 @@ def render(
     whole are kept.
 
     The result's ``brightness`` is the mean linear luminance, one number for each frame, of the light that the effect
-    itself gives off. Raises ``UsageError`` for what cannot be meant, ``EffectError`` for what cannot be made.
+    itself gives off; ``box``: how wide, high and deep, in metres, what the first frame shows is. Raises ``UsageError``
+    for what cannot be meant, ``EffectError`` for what cannot be made.
     """
     keyed = animated(kind, with_seed(controls, seed))
     pixels = None if picture is None else size(picture)
@@ -133,6 +134,7 @@ def render(
     bake = Bake(take, first, pixels, out, model, recipe, tile)
     numbers = range(bake.take.frames)
     todo = [frame for frame in numbers if not bake.is_current(frame)]
+    height = number(take.values(0)["size"])
     started = time.monotonic()
     written = [str(path) for path in _Run(bake, todo, job).paths()] if todo else []
     return {
@@ -143,6 +145,7 @@ def render(
         "size": list(bake.size),
         "fps": bake.take.fps,
         "loop": loop,
+        "box": [height * pixels[0] / pixels[1], height, height * take.deep(pixels)],
         "brightness": [pictures.fact(bake.path(frame), "brightness") for frame in numbers],
         "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),
     }
