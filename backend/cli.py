@@ -312,8 +312,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--columns", type=int, required=True)
     command.add_argument("--out", metavar="FILE", required=True, help="a .png or .exr; both are written, and a .json")
     command.add_argument("--cell", metavar="PIXELS", type=int, help="width of a frame in the atlas, its own without")
-    command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
     command.add_argument("--movie", metavar="FILE", help="also a preview that moves: .webp, .gif or .png")
+    _shown(command)
+
+    command = add(effect, "movie", "effect.movie", "a preview of rendered frames that moves")
+    command.add_argument("frames", metavar="DIR", help="folder of rendered frames")
+    command.add_argument("--out", metavar="FILE", required=True, help="a .webp, .gif or .png")
+    command.add_argument("--width", metavar="PIXELS", type=int, help="of the movie, the frames' own without")
+    _shown(command)
 
     command = add(effect, "simulate", "effect.simulate", "make a training set of simulations")
     command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
@@ -336,6 +342,12 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--begin", metavar="FILE", help="begin from these weights, of this effect or another")
     command.add_argument("--preview", metavar="PNG", help="a sheet of what it makes so far: enlarged, ours, truth")
     return top
+
+
+def _shown(command: argparse.ArgumentParser) -> None:
+    """The options that say which frames there are, and how fast they go."""
+    command.add_argument("--fps", metavar="F", type=float, help="frames a second, 24 without")
+    command.add_argument("--name", help="of the effect, where the folder holds several")
 
 
 def _placed(command: argparse.ArgumentParser) -> None:

@@ -328,18 +328,38 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
     )
 
 
-def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
-    """Lay the frames of a folder out in an atlas, as game engines take them."""
-    folder, out = params.path("frames"), params.path("out")
-    rows, columns = params.integer("rows", minimum=1), params.integer("columns", minimum=1)
-    cell, movie = params.optional_integer("cell", minimum=8), params.optional_path("movie")
-    fps = params.optional_positive("fps")
-    params.finish()
-    from .effect.flipbook import flipbook
+def _of_frames(params: Params) -> dict[str, Any]:
+    """Which frames of an effect, how fast, and what to make of them: what all takes that is made of rendered frames."""
     from .effect.frames import FPS
 
-    _check_room(out.parent)
-    return flipbook(folder=folder, out=out, rows=rows, columns=columns, cell=cell, movie=movie, job=job, fps=fps or FPS)
+    return {
+        "folder": params.path("frames"),
+        "name": params.optional_text("name"),
+        "fps": params.optional_positive("fps") or FPS,
+        "out": params.path("out"),
+    }
+
+
+def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
+    """Lay the frames of a folder out in an atlas, as game engines take them."""
+    frames = _of_frames(params)
+    rows, columns = params.integer("rows", minimum=1), params.integer("columns", minimum=1)
+    cell, movie = params.optional_integer("cell", minimum=8), params.optional_path("movie")
+    params.finish()
+    from .effect.flipbook import flipbook
+
+    _check_room(frames["out"].parent)
+    return flipbook(rows=rows, columns=columns, cell=cell, movie=movie, job=job, **frames)
+
+
+def effect_movie(params: Params, job: Job) -> dict[str, Any]:
+    """Make a picture that moves of the frames of a folder."""
+    frames, width = _of_frames(params), params.optional_integer("width", minimum=8)
+    params.finish()
+    from .effect.movie import movie
+
+    _check_room(frames["out"].parent)
+    return movie(width=width, job=job, **frames)
 
 
 def effect_train(params: Params, job: Job) -> dict[str, Any]:
@@ -369,5 +389,6 @@ VERBS: Mapping[str, Verb] = {
     "effect.render": effect_render,
     "effect.preview": effect_preview,
     "effect.flipbook": effect_flipbook,
+    "effect.movie": effect_movie,
     "effect.train": effect_train,
 }

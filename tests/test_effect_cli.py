@@ -41,6 +41,7 @@ def test_the_command_line_renders_with_keys(tmp_path, fire, capsys):
         )
         == cli.DONE
     )
+    assert cli.main(["effect", "movie", str(tmp_path), "--out", str(tmp_path / "f.webp"), "--width", "20"]) == cli.DONE
 
 
 @pytest.mark.parametrize("wrong", [["--set", "wind"], ["--key", "wind=3"], ["--set", "wind=a"], ["--size", "ax3"]])

@@ -1,6 +1,7 @@
 """Flipbooks: an effect's frames in an atlas, as game engines take them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -65,3 +66,7 @@ def test_flipbooks_refuse_what_they_cannot_be(burning, tmp_path):
         with pytest.raises(error or PaintoverError):
             do("effect.flipbook", **asked)
         assert files(tmp_path) == []
+    shutil.copytree(burning, tmp_path / "fire")
+    with pytest.raises(UsageError, match="taken for one of the frames"):
+        do("effect.flipbook", frames=tmp_path / "fire", rows=2, columns=2, out=tmp_path / "fire/atlas_64.png")
+    assert files(tmp_path / "fire") == files(burning)

@@ -1,0 +1,71 @@
+"""``effect.movie``: the frames of an effect as a picture that moves, to look at and to show."""
+
+import io
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import OutputError, UsageError
+from ..images import FloatImage, written_beside
+from ..job import Job
+from . import footage
+
+FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG"}
+BACKDROP = 0.03  # scene-linear
+READING = 0.6  # of the time; the rest goes into packing
+
+
+def movie(
+    *, folder: Path, out: Path, width: int | None, job: Job, fps: float, name: str | None = None
+) -> dict[str, Any]:
+    """Write ``out``, which repeats for ever. ``width``: in pixels, the frames' own without. ``name``: of the effect.
+
+    Raises ``EffectError`` where there are no frames, ``UsageError`` for a file that is no such movie's.
+    """
+    check(out)
+    started = time.monotonic()
+    files = footage.files_of(folder, name, out)
+    shown = []
+    for count, file in enumerate(files, 1):
+        shown.append(footage.cell(file, width).rgba)
+        pace = count / max(time.monotonic() - started, 1e-9)
+        job.progress(READING * count / len(files), f"Read {file.name}", rate=pace)
+    write(out, shown, fps, job)
+    height, width = shown[0].shape[:2]
+    return {"movie": str(out), "frames": len(shown), "fps": fps, "size": [width, height]}
+
+
+def check(out: Path) -> None:
+    """Raise ``UsageError`` for a file that is no movie's."""
+    if out.suffix.lower() not in FORMATS:
+        raise UsageError(f"A moving preview is {', '.join(FORMATS)}, not {out.name}.", "Give the file such an ending.")
+
+
+def write(path: Path, frames: list[FloatImage], fps: float, job: Job) -> None:
+    """``frames`` (h, w, 4), scene-linear and premultiplied, before a dark backdrop."""
+    shown = []
+    for rgba in frames:
+        job.check()
+        linear = rgba[..., :3] + BACKDROP * (1 - rgba[..., 3:])
+        shown.append(Image.fromarray(np.rint(footage.display(linear) * 255).astype(np.uint8)))
+    data = io.BytesIO()
+    options: dict[str, Any] = {"quality": 80} if path.suffix.lower() == ".webp" else {}
+    try:
+        shown[0].save(
+            data,
+            FORMATS[path.suffix.lower()],
+            save_all=True,
+            append_images=shown[1:],
+            duration=math.floor(1000 / fps),
+            loop=0,
+            **options,
+        )
+    except (OSError, KeyError) as error:
+        raise OutputError(f"{path.name} cannot be written here ({error}).", "Choose .png for the preview.") from error
+    job.check()
+    with written_beside(path) as part:
+        part.write_bytes(data.getvalue())

@@ -1,0 +1,57 @@
+"""An effect's frames as a picture that moves."""
+
+import shutil
+
+import numpy as np
+import pytest
+from effect_frames import do, files
+from PIL import Image
+
+from backend.errors import Cancelled, EffectError, UsageError
+from backend.images import read_exr
+from backend.job import Job
+
+
+@pytest.mark.parametrize("ending", ["webp", "gif", "png"])
+def test_a_movie_shows_every_frame(burning, tmp_path, ending):
+    out = tmp_path / f"fire.{ending}"
+    value = do("effect.movie", frames=burning, out=out, fps=12, width=20)
+    assert (value["frames"], value["size"], value["fps"]) == (3, [20, 28], 12)
+    assert files(tmp_path) == [out.name]
+    with Image.open(out) as movie:
+        assert movie.n_frames == 3 and movie.size == (20, 28) and movie.is_animated
+        movie.seek(2)
+        last = np.asarray(movie.convert("RGB")).astype(float)
+    assert movie.info["duration"] == pytest.approx(1000 / 12, abs=4)
+    light = read_exr(burning / "fire_0003.exr")[..., :3].sum(2).reshape(28, 2, 20, 2).mean((1, 3))
+    assert np.corrcoef(last.sum(2).ravel(), light.ravel())[0, 1] > 0.8
+
+
+def test_movies_refuse_what_they_cannot_be(burning, tmp_path):
+    for wrong, error in (
+        ({"frames": tmp_path}, EffectError),
+        ({"name": "smoke"}, EffectError),
+        ({"out": tmp_path / "fire.mp4"}, UsageError),
+        ({"width": 400}, UsageError),
+        ({"width": 0}, UsageError),
+    ):
+        with pytest.raises(error):
+            do("effect.movie", **{"frames": burning, "out": tmp_path / "fire.webp"} | wrong)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("asked", [{"verb": "effect.movie"}, {"verb": "effect.flipbook", "rows": 2, "columns": 2}])
+def test_what_is_cancelled_leaves_nothing(burning, tmp_path, asked):
+    job = Job(lambda report: job.cancel())
+    with pytest.raises(Cancelled):
+        do(job=job, frames=burning, out=tmp_path / "fire.png", **asked)
+    assert files(tmp_path) == []
+
+
+def test_of_several_effects_in_a_folder_one_is_named(burning, tmp_path):
+    shutil.copytree(burning, tmp_path / "both")
+    for file in burning.glob("*.exr"):
+        shutil.copy(file, tmp_path / "both" / file.name.replace("fire", "fire_normal"))
+    with pytest.raises(EffectError, match="frames of fire, fire_normal"):
+        do("effect.movie", frames=tmp_path / "both", out=tmp_path / "fire.webp")
+    assert do("effect.movie", frames=tmp_path / "both", out=tmp_path / "fire.webp", name="fire")["frames"] == 3
