@@ -5,8 +5,8 @@ from pathlib import Path
 import mantaflow
 import numpy as np
 import pytest
+from fluid_bake import bake, flame
 from styled_frames import read
-from test_effect_vdb import bake, flame
 
 pytestmark = pytest.mark.usefixtures("own_backend")
 
