@@ -25,7 +25,7 @@ def _parts() -> tuple[ModuleType, ...]:
     )
     from .effect import properties as effect_properties
     from .effect import thumbnail
-    from .operators import apply, backend, compositor, effects, keyframes, passes, textures, train
+    from .operators import apply, backend, compositor, effects, exports, keyframes, passes, textures, train
 
     return (
         properties,
@@ -46,6 +46,7 @@ def _parts() -> tuple[ModuleType, ...]:
         compositor,
         textures,
         effects,
+        exports,
         thumbnail,
         panels,
         menus,

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import paths
 from ..backend import beside
-from ..backend.errors import OutputError
+from ..backend.errors import EffectError, OutputError
 
 EMITTER = "emitter"
 _NOTE = "bake.json"
@@ -39,6 +39,14 @@ def baked(folder: Path) -> Baked | None:
         return Baked(told["digest"], told["kind"], (first, last), tuple(told["brightness"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def needed(folder: Path, name: str) -> Baked:
+    """What is there of the effect ``name``. Raises EffectError before a bake has ended."""
+    found = baked(folder)
+    if found is None:
+        raise EffectError(f"{name} is not baked yet.", "Press Bake.")
+    return found
 
 
 def place(folder: Path, digest: str) -> Path:

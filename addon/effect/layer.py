@@ -9,7 +9,7 @@ from mathutils import Vector
 
 from .. import artists_tree, paths
 from ..artists_tree import EFFECT
-from ..backend.errors import EffectError, UsageError
+from ..backend.errors import UsageError
 from ..compat import Node
 from . import bakes, group, material, properties
 from .group import Place
@@ -36,9 +36,7 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     if scene.camera is None:
         raise UsageError("The scene has no camera.", "Add one: the effect stands where the camera sees its card.")
     folder = paths.effects() / settings.folder
-    baked = bakes.baked(folder)
-    if baked is None:
-        raise EffectError(f"{thing.name} is not baked yet.", "Press Bake.")
+    baked = bakes.needed(folder, thing.name)
     depth = properties.size(thing) * settings.deep
     places = _places(scene, thing, depth)
     scene.view_layers[0].use_pass_z = True

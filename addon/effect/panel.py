@@ -46,6 +46,10 @@ class Effects(Base):
             "paintover.effect_bake", text="Bake Again" if _is_baked(thing) else "Bake", icon="RENDER_ANIMATION"
         )
         layout.label(text=_told(thing))
+        if _is_baked(thing):
+            row = layout.row(align=True)
+            row.operator("paintover.effect_flipbook", icon="IMAGE_REFERENCE")
+            row.operator("paintover.effect_movie", icon="FILE_MOVIE")
         if not settings.is_water:
             _draw_layer(layout, context.scene, thing)
 

@@ -70,8 +70,10 @@ class WorkOperator(Base):
         return {"FINISHED"}
 
     def invoke(self, context: "Context", _event: "Event") -> "Outcome":
-        if bpy.app.background:
-            return self.execute(context)
+        return self.execute(context) if bpy.app.background else self.follow(context)
+
+    def follow(self, context: "Context") -> "Outcome":
+        """Begin the work, and let the window live."""
         try:
             jobs.start(self.work(context))
         except PaintoverError as error:
