@@ -32,6 +32,24 @@ for thing in bpy.context.scene.objects:
     files = [node.image.filepath for node in nodes if node.type == "TEX_IMAGE"]
     print("FOUND", thing.name, lamp and lamp.name, lamp and bool(lamp.data.animation_data), files)
 """
+UNTRAINED = """
+import time
+import bpy
+from bl_ext.user_default.paintover import status
+from bl_ext.user_default.paintover.effect import thumbnail
+
+scene = bpy.context.scene
+thing = bpy.context.view_layer.objects.active
+try:
+    bpy.ops.paintover.effect_bake()
+except RuntimeError:
+    (line,) = status.failures()
+    print("FAILURE", [line.text, line.icon, line.remedy])
+thumbnail.icon(scene, thing)
+while thumbnail.step():
+    time.sleep(0.05)
+print("THUMBNAIL", thumbnail.failure(scene, thing), thumbnail.wish_of(scene, thing).path.is_file())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +97,10 @@ def test_what_cannot_be_baked_is_said(machine, tmp_path):
     assert done.returncode == 1 and "holds no effects" in done.stderr
     blend = made(machine, tmp_path, "smoke")
     done = machine.paintover(blend, "effects")
-    assert done.returncode == 1 and "smoke" in done.stderr, done.stdout + done.stderr
+    words = "Paintover has not learned smoke here: smoke.safetensors is missing."
+    assert done.returncode == 1 and f"Error: {words}" in done.stderr, done.stdout + done.stderr
     assert not list((tmp_path / "paintover" / "effects" / "Smoke").glob("**/*.exr"))
+    told = machine.script(UNTRAINED, blend).stdout
+    assert f"FAILURE ['{words}', 'ERROR', 'Install Paintover again" in told, told  # as the panel draws it
+    assert "THUMBNAIL None True" in told, "a thumbnail needs no weights"
     assert machine.paintover(blend, "effects", "--what").returncode == 2

@@ -133,16 +133,19 @@ def baked_again(folder, weights):
     out["first"] = [bake(), there()]
     shown = image()
     out["same again"] = [bake(), there()]
-    settings.frames, settings.start, settings.fire.intensity = 2, 10, 2.0
+    settings.frames, settings.start, settings.fire.intensity = 6, 10, 2.0
     content = (place / "fire_0001.exr").read_bytes()
 
     def cancel(report):
-        jobs.cancel()
+        if "path" in report:
+            jobs.cancel()
 
     try:
         bake(cancel)
     except Cancelled as error:
         out["cancelled"] = [str(error), there(), (place / "fire_0001.exr").read_bytes() == content]
+        out["half"] = [path.name for path in place.rglob("*") if ".part" in path.name]
+        out["whole"] = sorted(path.name for path in (place / "next").glob("*.exr"))
     out["changed"] = [bake(), there(), image() == shown, [image.name for image in bpy.data.images]]
     user = next(node.image_user for node in thing.active_material.node_tree.nodes if node.type == "TEX_IMAGE")
     out["user"] = [user.frame_start, user.frame_duration, user.frame_offset]
@@ -179,10 +182,11 @@ def test_bake_again_replaces_in_place_and_a_cancelled_bake_changes_nothing(blend
     message, there, untouched = out["cancelled"]
     assert "Cancelled" in message and untouched
     assert there[:2] == first[:2]
-    second = [["fire_0010.exr", "fire_0011.exr"], [10, 11], []]
+    second = [[f"fire_{frame:04}.exr" for frame in range(10, 16)], [10, 15], []]
     written, kept = out["changed"][0]
-    assert written + len(kept) == 2 and out["changed"][1:3] == [second, True]
-    assert out["user"] == [10, 2, 9]
-    assert out["copy"] == [[2, []], "Fire_001", second, True]
+    assert out["half"] == [] and out["whole"] == [f"fire_{frame:04}.exr" for frame in kept], "it went on there"
+    assert 0 < len(kept) < 6 and written + len(kept) == 6 and out["changed"][1:3] == [second, True]
+    assert out["user"] == [10, 6, 9]
+    assert out["copy"] == [[6, []], "Fire_001", second, True]
     assert out["lights"] and out["same picture"]
     assert out["keys"] == [[[10, 0.0], [11, 2.0], [12, 4.0]], 1.0, 4]

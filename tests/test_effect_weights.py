@@ -48,5 +48,7 @@ def _written(file: Path, data: bytes) -> Path:
 
 
 def test_missing_weights_are_said_to_be_missing() -> None:
-    with pytest.raises(EffectError, match="no trained effect"):
+    with pytest.raises(
+        EffectError, match=r"has not learned no-such-kind here: no-such-kind\.safetensors is missing\. Install"
+    ):
         EffectFile.shipped("no-such-kind")

@@ -67,4 +67,6 @@ class EffectFile:
     def shipped(cls, kind: str) -> "EffectFile":
         """The one that comes with Paintover. ``EffectError`` where it does not."""
         with resources.as_file(WEIGHTS / f"{kind}.safetensors") as path:
+            if not path.is_file():
+                raise EffectError(f"Paintover has not learned {kind} here: {path.name} is missing.", REMEDY)
             return cls.open(path)
