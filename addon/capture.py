@@ -20,7 +20,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, passes, paths, properties, saving
+from . import compat, handlers, passes, paths, properties, saving
 from .backend import beside, errors
 
 FrameHook = Callable[[str, int, Path], None]
@@ -225,7 +225,7 @@ def _make_render_result() -> None:
         bpy.data.scenes.remove(empty)
 
 
-_HANDLERS = (
+_LISTENERS = (
     ("render_init", _on_init),
     ("render_pre", _on_good),
     ("render_post", _on_post),
@@ -237,12 +237,10 @@ _HANDLERS = (
 
 def register() -> None:
     """Listen to every render."""
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(handler)
+    handlers.listen(_LISTENERS)
 
 
 def unregister() -> None:
     """Stop listening. Hooks are forgotten."""
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).remove(handler)
+    handlers.leave(_LISTENERS)
     _hooks.clear()

@@ -15,7 +15,7 @@ from types import FrameType
 import bpy
 
 from . import jobs, paths, properties
-from .backend.errors import Cancelled, EffectError, PaintoverError, UsageError
+from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, PaintoverError, UsageError
 from .effect.properties import in_scene, of
 from .operators.apply import apply_look
 from .operators.compositor import compositor_insert, final_frames
@@ -24,8 +24,6 @@ from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_pai
 from .operators.passes import enable_passes, render_passes
 from .operators.shot import trained_look
 from .operators.train import train_look
-
-DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
 
 Frames = tuple[int, int]
 
@@ -229,12 +227,7 @@ def main(arguments: list[str]) -> int:
             print(options.verb(bpy.context.scene, options), flush=True)
     except PaintoverError as error:
         print(f"Error: {error}" if not isinstance(error, Cancelled) else str(error), file=sys.stderr, flush=True)
-        match error:
-            case UsageError():
-                return WRONG_USAGE
-            case Cancelled():
-                return CANCELLED
-        return FAILED
+        return error.exit_code
     finally:
         jobs.close_backend()
     return DONE

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, paths, properties
+from . import compat, handlers, paths, properties
 from .backend import errors
 from .compat import Node
 from .operators.shot import scene_named
@@ -51,12 +51,12 @@ class FinalTask(Task):
             if job.ending:
                 scene.frame_current = scene.frame_end  # it counts the animation's frames: this was the last one
 
-        bpy.app.handlers.render_write.append(count)
+        listeners = [("render_write", count)]
+        handlers.listen(listeners)
         try:
             yield
         finally:
-            if count in bpy.app.handlers.render_write:  # loading another file has taken it away
-                bpy.app.handlers.render_write.remove(count)
+            handlers.leave(listeners)
 
     def report(self) -> Report:
         if not self.written:
@@ -175,14 +175,12 @@ def _on_come_back(*_: object) -> None:
     sweep()
 
 
-_HANDLERS = ("load_post", "undo_post", "redo_post")
+_LISTENERS = [(name, _on_come_back) for name in ("load_post", "undo_post", "redo_post")]
 
 
 def register() -> None:
-    for name in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(_on_come_back)
+    handlers.listen(_LISTENERS)
 
 
 def unregister() -> None:
-    for name in _HANDLERS:
-        getattr(bpy.app.handlers, name).remove(_on_come_back)
+    handlers.leave(_LISTENERS)

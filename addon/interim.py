@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import passes, properties
+from . import handlers, passes, properties
 
 SWITCHES = ("use_compositing", "use_sequencer")
 PASSES = (*(needed.attribute for needed in passes.NEEDED), "pass_cryptomatte_depth")
@@ -103,7 +103,7 @@ def _on_save_post(*_: object) -> None:
             _switch_off(scene)
 
 
-_HANDLERS = (
+_LISTENERS = (
     ("load_post", _on_come_back),
     ("undo_post", _on_come_back),
     ("redo_post", _on_come_back),
@@ -114,10 +114,8 @@ _HANDLERS = (
 
 
 def register() -> None:
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(handler)
+    handlers.listen(_LISTENERS)
 
 
 def unregister() -> None:
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).remove(handler)
+    handlers.leave(_LISTENERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, jobs, paths, properties
+from . import compat, handlers, jobs, paths, properties
 from .artists_tree import EFFECT
 from .backend.errors import OutputError
 from .effect.properties import free_folder, is_effect, of
@@ -114,14 +114,12 @@ def _on_save_post(*_: object) -> None:
         bpy.ops.wm.save_mainfile()  # what has just been saved names the old places
 
 
-_HANDLERS = (("save_pre", _on_save_pre), ("save_post", _on_save_post))
+_LISTENERS = (("save_pre", _on_save_pre), ("save_post", _on_save_post))
 
 
 def register() -> None:
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(handler)
+    handlers.listen(_LISTENERS)
 
 
 def unregister() -> None:
-    for name, handler in _HANDLERS:
-        getattr(bpy.app.handlers, name).remove(handler)
+    handlers.leave(_LISTENERS)

@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from . import handlers
 from .backend.errors import BackendError, Cancelled, PaintoverError, ShotError
 
 POLL_SECONDS = 0.05
@@ -70,6 +71,11 @@ class RenderTicket:
         self._outcome = ""  # what Blender said of the job: "complete" or "cancel"
         self._told: Report = {}
         self._error: PaintoverError | None = BackendError("Rendering broke off.", "Look into Blender's console.")
+        self._listeners = (
+            ("render_complete", self._on_complete),
+            ("render_cancel", self._on_cancel),
+            ("load_pre", self._on_load),
+        )
 
     def poll(self) -> list[Report]:
         """Begin, or tell what is new."""
@@ -118,7 +124,7 @@ class RenderTicket:
         return self._job is not None
 
     def _start(self) -> None:
-        self._listen(True)
+        handlers.listen(self._listeners)
         bpy.app.timers.register(self._tick, first_interval=POLL_SECONDS)
         self._go_on()
 
@@ -153,20 +159,8 @@ class RenderTicket:
 
     def _end(self) -> None:
         self.done = True
-        self._listen(False)
+        handlers.leave(self._listeners)
         self._steps.close()
-
-    def _listen(self, on: bool) -> None:
-        handlers = bpy.app.handlers
-        for calls, call in (
-            (handlers.render_complete, self._on_complete),
-            (handlers.render_cancel, self._on_cancel),
-            (handlers.load_pre, self._on_load),
-        ):
-            if on:
-                calls.append(call)
-            elif call in calls:
-                calls.remove(call)
 
     def _on_complete(self, *_: object) -> None:
         self._outcome = "complete"

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.handlers import persistent
 
-from . import capture, jobs, paths, properties
+from . import capture, handlers, jobs, paths, properties
 from .backend.errors import PaintoverError
-from .operators.apply import show_new_frames
-from .operators.shot import trained_look
+from .operators.apply import apply_params, show_new_frames
 
 if TYPE_CHECKING:
     from bpy.types import Scene
@@ -56,14 +55,7 @@ def _note(scene_name: str, frame: int, _path: Path) -> None:
 
 def submit(scene: "Scene", frame: int) -> jobs.Ticket:
     """Ask the backend to stylise one frame. Raises ``PaintoverError`` where it cannot be asked."""
-    places = paths.places(scene)
-    params = {
-        "shot": str(places.passes),
-        "look": str(trained_look(scene)),
-        "out": str(places.styled),
-        "frames": [frame, frame],
-    }
-    return jobs.backend().submit("look.apply", params)
+    return jobs.backend().submit("look.apply", apply_params(scene, frame, frame))
 
 
 def step() -> None:
@@ -134,11 +126,12 @@ def _on_end(_scene: "Scene", _depsgraph: object = None) -> None:
         finish()
 
 
+_LISTENERS = (("render_init", _on_start), ("render_complete", _on_end), ("render_cancel", _on_end))
+
+
 def register() -> None:
     capture.on_frame(_note)
-    bpy.app.handlers.render_init.append(_on_start)
-    bpy.app.handlers.render_complete.append(_on_end)
-    bpy.app.handlers.render_cancel.append(_on_end)
+    handlers.listen(_LISTENERS)
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=POLL_SECONDS, persistent=True)
 
@@ -146,9 +139,7 @@ def register() -> None:
 def unregister() -> None:
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    bpy.app.handlers.render_cancel.remove(_on_end)
-    bpy.app.handlers.render_complete.remove(_on_end)
-    bpy.app.handlers.render_init.remove(_on_start)
+    handlers.leave(_LISTENERS)
     capture.off_frame(_note)
     for styled in _under_way:
         styled.ticket.cancel()

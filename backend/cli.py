@@ -16,13 +16,12 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, TextIO
 
-from .errors import Cancelled, PaintoverError, UsageError
+from .errors import CANCELLED, DONE, PaintoverError
 from .job import Job
 from .protocol import ERROR, PROGRESS, RESULT, plain
 from .serve import serve
 from .service import VERBS, call
 
-DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
 EFFECTS = "fire, smoke, explosion, ocean, river, pool or rain"
 LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal
 
@@ -44,12 +43,7 @@ def main(arguments: Sequence[str]) -> int:
             value = call(VERBS, verb, options, job)
     except PaintoverError as error:
         show.error(error)
-        match error:
-            case UsageError():
-                return WRONG_USAGE
-            case Cancelled():
-                return CANCELLED
-        return FAILED
+        return error.exit_code
     except KeyboardInterrupt:
         return CANCELLED
     show.result(value)

@@ -1,10 +1,13 @@
 """Every error that Paintover reports, each with a stable code. Standard library only: both sides share it.
 
 A message says what is wrong and where; a remedy says what the artist can do about it. ``action`` names an operator
-of the add-on that does it, so that a panel can draw the remedy as a button.
+of the add-on that does it, so that a panel can draw the remedy as a button. A program that ends by an error ends with
+its exit code.
 """
 
 from typing import Any, ClassVar
+
+DONE, FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130  # exit codes
 
 
 class PaintoverError(Exception):
@@ -16,6 +19,7 @@ class PaintoverError(Exception):
 
     code: ClassVar[str] = "error"
     action: ClassVar[str] = ""
+    exit_code: ClassVar[int] = FAILED
 
     def __init__(self, message: str, remedy: str = "", **details: Any) -> None:
         super().__init__(message)
@@ -32,9 +36,10 @@ class PaintoverError(Exception):
 
 
 class UsageError(PaintoverError):
-    """The request itself is wrong: an unknown verb, a missing or nonsensical parameter. Exit code 2."""
+    """The request itself is wrong: an unknown verb, a missing or nonsensical parameter."""
 
     code = "usage"
+    exit_code = WRONG_USAGE
 
 
 class ShotError(PaintoverError):
@@ -102,9 +107,10 @@ class OutputError(PaintoverError):
 
 
 class Cancelled(PaintoverError):  # noqa: N818 (it is no error)
-    """The artist cancelled. Not a failure: exit code 130."""
+    """The artist cancelled. Not a failure."""
 
     code = "cancelled"
+    exit_code = CANCELLED
 
 
 class BackendError(PaintoverError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from effect_frames import do, files
 
-from backend import cli
+from backend import cli, errors
 from backend.images import recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ def test_the_command_line_renders_with_keys(tmp_path, fire, capsys):
         "--seed",
         "7",
     ]
-    assert cli.main([*map(str, arguments), *turned, "--json"]) == cli.DONE
+    assert cli.main([*map(str, arguments), *turned, "--json"]) == errors.DONE
     *progress, result = map(json.loads, capsys.readouterr().out.splitlines())
     assert result["value"]["size"] == [40, 56] and len(result["value"]["written"]) == 2
     assert progress[-1]["report"]["rate"] > 0 and progress[-1]["report"]["remaining"] == 0
@@ -39,7 +39,7 @@ def test_the_command_line_renders_with_keys(tmp_path, fire, capsys):
         cli.main(
             ["effect", "flipbook", str(tmp_path), "--rows", "1", "--columns", "2", "--out", str(tmp_path / "f.exr")]
         )
-        == cli.DONE
+        == errors.DONE
     )
     assert cli.main(["effect", "movie", str(tmp_path), "--out", str(tmp_path / "f.webp"), "--width", "20"]) == cli.DONE
 
@@ -48,7 +48,7 @@ def test_the_command_line_renders_with_keys(tmp_path, fire, capsys):
 def test_the_command_line_refuses_wrong_options(tmp_path, wrong):
     with pytest.raises(SystemExit) as told:
         cli.main(["effect", "render", "fire", "--out", str(tmp_path), *wrong])
-    assert told.value.code == cli.WRONG_USAGE
+    assert told.value.code == errors.WRONG_USAGE
 
 
 def test_a_control_is_set_or_keyed_not_both(tmp_path):
@@ -61,6 +61,6 @@ def test_missing_weights_end_the_program_with_words(tmp_path):
     weights = ["--weights", str(tmp_path / "none.safetensors")]
     command = [sys.executable, "-m", "backend", "effect", "render", "fire", "--out", str(tmp_path / "out"), *weights]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == cli.FAILED
+    assert told.returncode == errors.FAILED
     assert "none.safetensors" in told.stderr and "Traceback" not in told.stderr
     assert files(tmp_path / "out") == []

@@ -17,7 +17,7 @@ from backend.effect import blosc, vdb
 from backend.effect.mantaflow import HOTTEST_FLAME, opened
 from backend.effect.projection import CHANNELS
 from backend.effect.request import animated
-from backend.errors import EffectError, UsageError
+from backend.errors import DONE, EffectError, UsageError
 from backend.images import read_exr
 from backend.job import Job
 
@@ -181,7 +181,7 @@ def test_the_command_line_takes_a_bake(tmp_path, fire, capsys):
     for number, word in enumerate((str(folder), json.dumps({"folder": str(folder / "data"), "side": "back"}))):
         out = tmp_path / str(number)
         words = ["--out", str(out), "--weights", str(fire), "--vdb", word, "--size", "32x32", "--json"]
-        assert cli.main(["effect", "render", "fire", *words]) == cli.DONE
+        assert cli.main(["effect", "render", "fire", *words]) == DONE
         assert files(out) == ["fire_0001.exr"]
 
 

@@ -39,17 +39,21 @@ def frames_to_style(scene: bpy.types.Scene, frames: str = "SETTINGS") -> tuple[i
     return rendered[0], rendered[-1]
 
 
-def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Work:
-    """Stylise frames; those that are there and whole already are left alone by the backend."""
-    first, last = frames_to_style(scene, frames)
-    name = scene.name
+def apply_params(scene: bpy.types.Scene, first: int, last: int) -> dict[str, object]:
+    """What the backend is asked for when it shall stylise these frames. Raises ``LookError`` without a look."""
     places = paths.places(scene)
-    params = {
+    return {
         "shot": str(places.passes),
         "look": str(trained_look(scene)),
         "out": str(places.styled),
         "frames": [first, last],
     }
+
+
+def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Work:
+    """Stylise frames; those that are there and whole already are left alone by the backend."""
+    first, last = frames_to_style(scene, frames)
+    name, params = scene.name, apply_params(scene, first, last)
     return jobs.request("Apply Look", "look.apply", params, lambda _value: show_new_frames(scene_named(name)))
 
 

@@ -42,6 +42,10 @@ def _foam(default: float) -> Any:
     return _control(default, "Foam", "", 0, 20, "Foam: 0 none, 1 as much as at sea in such a wind, more for style.")
 
 
+def _foam_life(default: float) -> Any:
+    return _control(default, "Foam Life", "s", 0.1, 60, "Seconds in which foam fades to a third.")
+
+
 def _depth(default: float) -> Any:
     return _control(default, "Depth", "m", 0.02, 5000, "Depth of the water: shallow water slows long waves down.")
 
@@ -98,7 +102,7 @@ class Ocean(Water):
     wind_speed: float = _wind(11.0)
     swell: float = _swell(0.6)
     foam: float = _foam(1.0)
-    foam_life: float = _control(3.0, "Foam Life", "s", 0.1, 60, "Seconds in which foam fades to a third.")
+    foam_life: float = _foam_life(3.0)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class River(Water):
     flow_direction: float = _control(0.0, "Flow Direction", "°", -360, 360, "Where the current runs to.")
     turbulence: float = _control(0.5, "Turbulence", "", 0, 1, "How rough the bed makes the water: 0 a canal, 1 rapids.")
     foam: float = _foam(1.0)
-    foam_life: float = _control(2.0, "Foam Life", "s", 0.1, 60, "Seconds in which foam fades to a third.")
+    foam_life: float = _foam_life(2.0)
 
 
 @dataclass(frozen=True)
