@@ -6,6 +6,7 @@ A verb checks its parameters, then imports what it needs: torch is loaded by the
 import contextlib
 import logging
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ from .params import Params
 from .protocol import PROTOCOL, plain
 
 Verb: TypeAlias = Callable[[Params, Job], dict[str, Any]]
+
+TRAINED_BYTES = 50_000_000  # weights and training state, beside those of before
 
 log = logging.getLogger("paintover")
 
@@ -68,18 +71,24 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
         ) from error
 
 
-def _check_room(folder: Path) -> None:
-    """Raise ``OutputError`` before any work is done whose result could not be written."""
+def _check_room(folder: Path, size: int = 0) -> None:
+    """Raise ``OutputError`` before any work is done whose result, of ``size`` bytes, could not be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            pass
+            free = shutil.disk_usage(folder).free
     except OSError as error:
         raise OutputError(
             f"Nothing can be written to {folder}: {error.strerror}.",
             "Check that the disk has room and that you may write there, or choose another folder.",
             path=str(folder),
         ) from error
+    if free < size:
+        raise OutputError(
+            f"The disk that holds {folder} is nearly full: {free / 1e6:.1f} MB are free, {size / 1e6:.0f} are needed.",
+            "Make room on it, or choose another folder.",
+            path=str(folder),
+        )
 
 
 @contextlib.contextmanager
@@ -165,7 +174,7 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None
-    _check_room(out.parent)
+    _check_room(out.parent, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(shot=shot, images=sources, paint=paint, out=out, job=job, **how)
 
@@ -371,7 +380,7 @@ def effect_train(params: Params, job: Job) -> dict[str, Any]:
         raise UsageError("effect.train goes on, or begins from other weights, not both.")
     from .effect.train import train
 
-    _check_room(out.parent)
+    _check_room(out.parent, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(kind=kind, data=data, out=out, recipe=recipe, begin=begin, job=job, **how)
 

@@ -91,9 +91,8 @@ class Shot:
             raise FrameRangeError(f"The frame range {first} to {last} runs backwards; {has}.", remedy)
         chosen = [frame for frame in self.frames if first <= frame <= last]
         if first < self.frames[0] or last > self.frames[-1] or not chosen:
-            raise FrameRangeError(
-                f"The frames {first} to {last} were asked for, but {has}.", remedy, first=first, last=last
-            )
+            asked = f"Frames {first} to {last} were" if first < last else f"Frame {first} was"
+            raise FrameRangeError(f"{asked} asked for, but {has}.", remedy, first=first, last=last)
         return chosen
 
     def passes(self, frame: int) -> set[str]:

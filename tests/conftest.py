@@ -196,8 +196,33 @@ def fire(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def burning(tmp_path_factory: pytest.TempPathFactory, fire: Path) -> Path:
     """Three rendered frames of it, as ``SMALL`` has them."""
-    from effect_frames import SMALL, do
+    from doing import do
+    from effect_frames import SMALL
 
     folder = tmp_path_factory.mktemp("frames") / "fire"
     do("effect.render", kind="fire", out=folder, weights=fire, **SMALL)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sliding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a shot and paintings of its frames 2 and 5."""
+    import slide
+
+    from backend import images
+
+    folder = tmp_path_factory.mktemp("sliding")
+    slide.write_shot(folder / "shot")
+    for frame in (2, 5):
+        images.write_png(folder / f"{frame}.png", slide.painted(frame))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sliding_look(sliding: Path) -> Path:
+    """A look of frame 2, trained just long enough to be told from noise."""
+    from doing import do
+
+    path = sliding / "a.look"
+    do("look.train", shot=sliding / "shot", paint={"2": sliding / "2.png"}, out=path, steps=60)
+    return path

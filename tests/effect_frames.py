@@ -1,22 +1,14 @@
-"""Small effects rendered through the verbs, and what is in their frames."""
+"""Small effects, and what is in their frames."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from backend.images import Plane, read_header, read_planes
-from backend.job import Job
-from backend.service import VERBS, call
 
 YOUNG = {"age": 0.2}
 SMALL = {"size": [40, 56], "controls": YOUNG, "frames": 3}
 LAYERS = {"depth": "V", "vector": "RGBA", "temperature": "V", "density": "V"}
-
-
-def do(verb: str, job: Job | None = None, **params: Any) -> dict[str, Any]:
-    told = {name: str(value) if isinstance(value, Path) else value for name, value in params.items()}
-    return call(VERBS, verb, told, job or Job())
 
 
 def files(folder: Path) -> list[str]:

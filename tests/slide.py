@@ -17,6 +17,7 @@ LAYERS = {
 }
 SPEED = 2  # pixels that the card moves to the right from frame to frame
 PIXEL = 0.05  # metres
+SIZE = (96, 64)
 
 
 def card(frame: int, width: int, height: int) -> NDArray[np.bool_]:
@@ -39,7 +40,7 @@ def pattern(where: NDArray[np.float32]) -> NDArray[np.float32]:
     return (0.5 + 0.4 * np.stack(waves, -1)).astype(np.float32)
 
 
-def write_shot(folder: Path, frames: int = 6, width: int = 96, height: int = 64, leave_out: str = "") -> Path:
+def write_shot(folder: Path, frames: int = 6, width: int = SIZE[0], height: int = SIZE[1], leave_out: str = "") -> Path:
     """Frames 1 to ``frames``, with the passes as Blender 4.5 names them, but for the layer ``leave_out``."""
     folder.mkdir(parents=True)
     for frame in range(1, frames + 1):
@@ -60,3 +61,9 @@ def write_shot(folder: Path, frames: int = 6, width: int = 96, height: int = 64,
         passes.pop(leave_out, None)
         write_frame(folder / f"slide_{frame:04d}.exr", passes, LAYERS)
     return folder
+
+
+def painted(frame: int) -> NDArray[np.uint8]:
+    """(H, W, 4) of the frame's size: a painter has turned the pattern's colours round."""
+    colour = 1 - pattern(rest(frame, *SIZE))[..., ::-1]
+    return np.concatenate([(colour * 255).round(), np.full((SIZE[1], SIZE[0], 1), 255)], 2).astype(np.uint8)

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from effect_frames import do, files
+from doing import do
+from effect_frames import files
 
 from backend import cli, errors
 from backend.images import recipe

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from effect_frames import SMALL, do
+from doing import do
+from effect_frames import SMALL
 from PIL import Image
 
 from backend.errors import EffectError

@@ -5,7 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from effect_frames import do, files, layer
+from doing import do
+from effect_frames import files, layer
 from PIL import Image
 
 from backend.colour import View

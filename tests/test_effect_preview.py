@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from effect_frames import do, files
+from doing import do
+from effect_frames import files
 from PIL import Image
 
 from backend.errors import UsageError

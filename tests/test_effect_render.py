@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from effect_frames import LAYERS, SMALL, YOUNG, do, files, layer, same_frames
+from doing import do
+from effect_frames import LAYERS, SMALL, YOUNG, files, layer, same_frames
 from effect_network import tiny
 
 from backend.effect.coarse import cells

@@ -8,7 +8,8 @@ import mantaflow
 import numpy as np
 import pytest
 import torch
-from effect_frames import SMALL, do, files
+from doing import do
+from effect_frames import SMALL, files
 from fluid_bake import CELLS, FPS, VOXEL, bake, flame
 from PIL import Image
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from effect_frames import do, files, layer
+from doing import do
+from effect_frames import files, layer
 
 from backend.errors import UsageError
 from backend.images import Plane, read_exr, read_header, read_planes

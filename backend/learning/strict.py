@@ -64,7 +64,7 @@ def load(path: Path, form: Form) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError, ValueError) as cause:
         raise form.error(
-            f"{path.name} is not {form.article} {form.name} file, or it is damaged ({cause}).", form.own
+            f"{path.name} is not {form.article} {form.name} file, or it is damaged.", form.own, cause=str(cause)
         ) from cause
     text = metadata.get("card", "")
     card = _card(path, text, form)
