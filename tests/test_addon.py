@@ -1,10 +1,14 @@
 """The add-on comes and goes without a trace, and quickly. Inside each Blender that is there."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from processes import processes_of
 
 TESTS = Path(__file__).resolve().parent
 
@@ -71,6 +75,56 @@ def worked(tests, picture):
 def test_work_leaves_nothing_behind_either(blender, tmp_path, monkeypatch):
     monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
     assert blender(worked, TESTS, tmp_path / "painted.png") == [[8, 4], 1, {}]
+
+
+QUIT = """
+import os, signal, sys, time
+sys.path.insert(0, {staged!r})
+import bpy, paintover
+paintover.register()
+from paintover import jobs
+ticket = jobs.backend().submit("learn", {{}})
+while not ticket.poll():
+    time.sleep(0.01)
+print("working", flush=True)
+{ending}
+"""
+ENDINGS = {
+    "the script ends": ("", 0),
+    "the artist quits": ("bpy.ops.wm.quit_blender()", 0),
+    "the program leaves at once": ("os._exit(3)", 3),
+    "the program is killed": ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_quitting_leaves_no_process_however_it_comes_while_a_look_is_learned(blender, tmp_path, how):
+    ending, code = ENDINGS[how]
+    if blender.kind == "bpy" and not code:
+        pytest.skip("the bpy wheel crashes or hangs on its way out, whoever has registered something")
+    worker = tmp_path / "worker"
+    worker.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{TESTS / 'peers' / 'worker.py'}'\n")
+    worker.chmod(0o755)
+    script = tmp_path / "quit.py"
+    script.write_text(QUIT.format(staged=str(blender.folder), ending=ending))
+    profile = blender.folder / "profile"
+    own = {"BLENDER_USER_RESOURCES": str(profile), "PAINTOVER_PYTHON": str(worker), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*blender.command, str(script)],
+        env=os.environ | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as program:
+        while "working" not in (line := program.stdout.readline()):
+            assert line, "it ended before it worked"
+        assert any("worker.py" in command for command in processes_of(profile))  # the test can see
+        said = program.stdout.read()
+    assert program.returncode == code, said
+    end = time.monotonic() + 5
+    while (left := processes_of(profile)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert left == []
 
 
 def descriptions():

@@ -1,6 +1,6 @@
 """What cannot be used is refused in the artist's words, before anything is lost: a case for each kind of bad input.
 
-Bad backends (none installed, another protocol version) are in test_client.py and test_command.py.
+Bad backends (none installed, another protocol version) are in test_bad_backend.py and test_client.py.
 """
 
 import json

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import real_blender
 from PIL import Image
+from processes import processes_of
 
 TESTS = Path(__file__).resolve().parent
 PICTURES = TESTS.parent / "out" / "window"
@@ -98,18 +99,6 @@ class Desk:
     def finish(self) -> dict:
         """Wait until the running job is done."""
         return self.until(lambda state: not state["running"])
-
-
-def processes_of(profile: Path) -> list[str]:
-    """Command lines of all processes that live in this Blender profile: Blender itself, and its backend."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(profile) in (folder / "environ").read_bytes().decode(errors="replace"):
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:  # it has ended, or is not ours to look at
-            continue
-    return [command for command in found if command]
 
 
 @pytest.fixture
