@@ -63,7 +63,7 @@ class Canvas:
 
     def lit(self, strength: float) -> Array:
         """The picture with the relief of its paint under a lamp from the upper left."""
-        down, right = np.gradient(self.height)
+        down, right = np.asarray(np.gradient(self.height), np.float32)
         shade = np.clip(strength * (right * _LAMP[0] + down * _LAMP[1]), -0.12, 0.12)
         return np.asarray(np.clip(self.colour * (1 + shade[..., None]), 0, 1))
 

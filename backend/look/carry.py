@@ -57,7 +57,8 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
 
 
 def _cell(depth: Array) -> int:
-    return max(2, round(depth.shape[0] * OVERHANG))
+    rows: int = depth.shape[0]
+    return max(2, round(rows * OVERHANG))
 
 
 def _nearness(depth: Array) -> Tensor:
