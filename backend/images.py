@@ -118,7 +118,7 @@ def write_exr(
     data = io.BytesIO()  # and not the file: Python tells why a disk takes no more, OpenEXR does not
     OpenEXR.File(header, channels).write(data)
     with written_beside(path) as temporary:
-        temporary.write_bytes(data.getbuffer())
+        temporary.write_bytes(data.getvalue())
 
 
 def recipe(path: Path) -> str:

@@ -4,7 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from effect_frames import do, files
+from doing import do
+from effect_frames import files
 from PIL import Image
 
 from backend.errors import Cancelled, EffectError, UsageError
