@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,34 @@ from ..job import Job
 from ..learning import device
 from ..shot import Shot
 from . import guides
-from .carry import Source, StyledFrame, history_and_paint
+from .carry import Laid, Source, StyledFrame, laid, with_last
 from .file import LookFile
 from .fill import Fill
 from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
-from .reader import Reader, stamp
+from .reader import Reader, one_ahead, stamp
 from .tiles import paint
 
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
+AHEAD = 4_000_000  # pixels of a frame up to which the next is prepared while this one is painted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that can be known of a ``frame`` before the one before it is done: where it is on the journey, its rest
+    ``position`` (4, H, W) for the network, and the ``paintings`` on it.
+    """
+
+    stop: Stop
+    frame: Frame
+    position: Tensor
+    paintings: Laid
 
 
 class Styler:
     """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it.
 
-    While a frame is painted the next one is read and the last one is written. For one run at a time.
+    While a frame is painted the next one is prepared and the last one is written. For one run at a time.
     """
 
     def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
@@ -74,25 +88,27 @@ class Styler:
         self.reader.expect(self.shot, numbers)
         with ThreadPoolExecutor(1) as writer:
             writing: Future[Path] | None = None
-            for stop in self.journey.through(self.shot, numbers, job):
-                rgba = self._style(stop)
+            frames = self._prepared(numbers, job)
+            for now in one_ahead(frames) if self.shot.width * self.shot.height <= AHEAD else frames:
+                rgba = self._style(now)
                 if writing:
                     yield writing.result()
                 job.check()
-                writing = writer.submit(self._write, self.path(stop.number), rgba)
+                writing = writer.submit(self._write, self.path(now.frame.number), rgba)
             if writing:
                 yield writing.result()
 
-    def _style(self, stop: Stop) -> NDArray[np.float32]:
-        frame = self.reader.frame(stop.number)
-        known, painted = history_and_paint(stop.paintings, self._last_output(stop), frame)
-        picture = paint(
-            self.network,
-            frame.guides,
-            guides.positions(stop.rest.rest, frame.depth, self.encoding),
-            self._without_holes(known, stop, frame),
-            self.tile,
-        )
+    def _prepared(self, numbers: list[int], job: Job) -> Iterator[Prepared]:
+        for stop in self.journey.through(self.shot, numbers, job):
+            frame = self.reader.frame(stop.number)
+            position = guides.positions(stop.rest.rest, frame.depth, self.encoding)
+            yield Prepared(stop, frame, position, laid(stop.paintings, frame))
+
+    def _style(self, now: Prepared) -> NDArray[np.float32]:
+        frame, painted = now.frame, now.paintings.history[3:]
+        known = with_last(now.paintings, self._last_output(now.stop), frame)
+        history = self._without_holes(known, now.stop, frame)
+        picture = paint(self.network, frame.guides, now.position, history, self.tile)
         # What the artist painted is not for the network to change: it tints even what it means to keep.
         picture = torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
@@ -106,11 +122,11 @@ class Styler:
         if not stop.paintings:
             return known
         nearest = max(stop.paintings, key=lambda source: source.share)
-        return self._fill(nearest.frame).completed(known, nearest.track, frame)
+        return self._fill(nearest.frame, frame).completed(known, nearest.track, frame)
 
-    def _fill(self, key: StyledFrame) -> Fill:
+    def _fill(self, key: StyledFrame, now: Frame) -> Fill:
         if key.number not in self._fills:
-            frame = self.reader.aside(key.number)
+            frame = now if now.number == key.number else self.reader.aside(key.number)
             where = guides.positions(frame.motion.position, frame.depth, self.encoding)
             guess = paint(self.network, frame.guides, where, torch.zeros(4, frame.height, frame.width), self.tile)
             self._fills[key.number] = Fill(key, frame, guess)

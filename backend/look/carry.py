@@ -112,24 +112,38 @@ class Source:
 
 def history(paintings: list[Source], last: Source | None, now: Frame) -> Tensor:
     """The history of ``now``: what the paintings say of it and, where they say nothing, the last output."""
-    return history_and_paint(paintings, last, now)[0]
+    return with_last(laid(paintings, now), last, now)
 
 
-def history_and_paint(paintings: list[Source], last: Source | None, now: Frame) -> tuple[Tensor, Tensor]:
-    """The history of ``now``, and how far it is the paintings' (1, H, W): their trust alone."""
-    fallback = torch.zeros(4, now.height, now.width)
-    if last:
-        fallback = last.frame.carried(last.track, now)
-        fallback[3:] *= clear_of_movers(last.track, now.depth)
+@dataclass(frozen=True)
+class Laid:
+    """Paintings as they lie on a frame: what they say of it, its ``history`` (4, H, W) but for the last output, and
+    where it is ``clear`` (1, H, W) of strokes that are something else's.
+    """
+
+    history: Tensor
+    clear: Tensor
+
+
+def laid(paintings: list[Source], now: Frame) -> Laid:
+    """The ``paintings`` on the frame ``now``."""
     if not paintings:
-        return fallback, torch.zeros_like(fallback[3:])
+        return Laid(torch.zeros(4, now.height, now.width), torch.ones(1, now.height, now.width))
     clears = [clear(source.track, now.depth) for source in paintings]
     layers = [source.frame.carried(source.track, now) for source in paintings]
     for layer, sure in zip(layers, clears, strict=True):
         layer[3:] *= sure
-    result = _mixed([source.share for source in paintings], layers)
-    fallback[3:] *= torch.stack(clears).amax(0)  # the last output may have kept the stroke that is not wanted here
-    return (_filled(result, fallback) if last else result), result[3:]
+    return Laid(_mixed([source.share for source in paintings], layers), torch.stack(clears).amax(0))
+
+
+def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
+    """The history of ``now``, given the ``paintings`` on it and the last output."""
+    if last is None:
+        return paintings.history
+    fallback = last.frame.carried(last.track, now)
+    # The last output may have kept the stroke that is not wanted here.
+    fallback[3:] *= clear_of_movers(last.track, now.depth).mul_(paintings.clear)
+    return _filled(paintings.history, fallback)
 
 
 def sharp(picture: Tensor, flow: Tensor) -> Tensor:

@@ -1,16 +1,25 @@
-"""The frames of a shot as a run through it needs them: the present one is kept, the next one is read ahead."""
+"""The frames of a shot as a run through it needs them, and what can be done ahead of it."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ..shot import Shot
 from . import guides
 from .guides import Encoding, Frame, Motion
 
-READ_AHEAD = 4_000_000  # pixels of a frame up to which the next is read while this one is painted
-
 Stamp: TypeAlias = tuple[int, int, int]
+Item = TypeVar("Item")
+
+
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same ``items``, each of which is made while the one before is used: in another thread, one at a time."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def stamp(path: Path) -> Stamp:
@@ -20,18 +29,13 @@ def stamp(path: Path) -> Stamp:
 
 
 class Reader:
-    """Reads frames of ``shot``, encoded by ``encoding``, and remembers which files it has seen.
-
-    ``frame`` and ``motion`` are for one thread; the frame ahead is read in another.
-    """
+    """Reads frames of ``shot``, encoded by ``encoding``, keeps the last one, and remembers which files it has seen."""
 
     def __init__(self, shot: Shot, encoding: Encoding) -> None:
         self._shot, self._encoding = shot, encoding
         self._expected: set[int] = set()
         self._seen: dict[int, Stamp] = {}
         self._frame: Frame | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._ahead: tuple[int, Future[Frame]] | None = None
 
     def expect(self, shot: Shot, numbers: list[int]) -> None:
         """All of the frames ``numbers`` will be asked for; ``shot`` may have grown since the last time."""
@@ -49,17 +53,13 @@ class Reader:
     def frame(self, number: int) -> Frame:
         """All that is known of a frame. Raises what ``Shot.read`` raises."""
         if self._frame is None or self._frame.number != number:
-            direction = 1 if self._frame is None or number > self._frame.number else -1
-            ahead, self._ahead = self._ahead, None
-            self._frame = ahead[1].result() if ahead and ahead[0] == number else self._read(number)
-            following = number + direction
-            if following in self._expected and self._frame.height * self._frame.width <= READ_AHEAD:
-                self._ahead = following, self._thread.submit(self._read, following)
+            self._frame = self.aside(number)
         return self._frame
 
     def aside(self, number: int) -> Frame:
-        """A frame that is not the next one on the way."""
-        return self._frame if self._frame and self._frame.number == number else self._read(number)
+        """A frame that is not the next one on the way, for any thread."""
+        self.saw(number)
+        return guides.read(self._shot, number, self._shot.view, self._encoding)[0]
 
     def motion(self, number: int) -> Motion:
         """What a walk needs of a frame; of one that is expected, all is read at once."""
@@ -67,7 +67,3 @@ class Reader:
             return self.frame(number).motion
         self.saw(number)
         return guides.read_motion(self._shot, number)
-
-    def _read(self, number: int) -> Frame:
-        self.saw(number)
-        return guides.read(self._shot, number, self._shot.view, self._encoding)[0]
