@@ -28,14 +28,17 @@ def grid(flow: Tensor) -> Tensor:
     height, width = flow.shape[1:]
     columns = torch.arange(width, dtype=flow.dtype)
     rows = torch.arange(height, dtype=flow.dtype)[:, None]
-    return torch.stack(
-        ((flow[0] + columns) * (2 / max(width - 1, 1)) - 1, (flow[1] + rows) * (2 / max(height - 1, 1)) - 1), -1
-    )[None]
+    across = (flow[0] + columns).mul_(2 / max(width - 1, 1)).sub_(1)
+    down = (flow[1] + rows).mul_(2 / max(height - 1, 1)).sub_(1)
+    return torch.stack((across, down)).permute(1, 2, 0)[None]
 
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """``image`` of the other frame as this frame would see it. Outside the frame its border is repeated."""
-    return F.grid_sample(image[None], grid(flow), mode=mode, padding_mode="border", align_corners=True)[0]
+    # Row by row, as pictures of one batch: those are what torch shares out among the cores.
+    rows = grid(flow).transpose(0, 1)
+    images = image.expand(len(rows), *image.shape)
+    return F.grid_sample(images, rows, mode=mode, padding_mode="border", align_corners=True)[:, :, 0].transpose(0, 1)
 
 
 def inside(flow: Tensor) -> Tensor:
@@ -98,11 +101,9 @@ class RestPose:
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
         following = RestPose(position, objects)
         stride = max(1, round((valid.numel() / SAMPLES) ** 0.5))
-        some = np.s_[::stride, ::stride]
-        names = following.objects[some].ravel()
-        target, before = self._seen_through(there[:, ::stride, ::stride], stride)
-        usable = (valid[0][some].numpy().ravel() > 0) & (before == names)
-        world = position[some].reshape(-1, 3)
+        some = np.mgrid[: position.shape[0] : stride, : position.shape[1] : stride].reshape(2, -1)
+        target, usable = self._carried(there, valid, following.objects, some)
+        names, world = following.objects[*some], position[*some]
 
         rest = position
         deforming = []
@@ -119,27 +120,31 @@ class RestPose:
             elif np.allclose(fit, STILL, atol=1e-9):
                 continue
             rest = position.copy() if rest is position else rest
-            here = following.objects == name
-            rest[here] = position[here] @ fit[:3].astype(np.float32) + fit[3].astype(np.float32)
+            here = np.flatnonzero(following.objects == name)
+            moved = position.reshape(-1, 3).take(here, 0) @ fit[:3].astype(np.float32)
+            rest.reshape(-1, 3)[here] = moved + fit[3].astype(np.float32)
         if deforming:
-            coordinates, before = self._seen_through(there, 1)
-            carried = (before == following.objects.ravel()) & (valid.numpy().ravel() > 0)
-            carried &= np.isin(before, deforming)
-            rest.reshape(-1, 3)[carried] = coordinates[carried]
+            soft = np.stack(np.nonzero(np.isin(following.objects, deforming)))
+            carried, usable = self._carried(there, valid, following.objects, soft)
+            rest[*soft[:, usable]] = carried[usable]
         following.rest = rest.astype(np.float32, copy=False)
         return following
 
-    def _seen_through(self, there: Tensor, stride: int) -> tuple[Array, NDArray[np.int64]]:
-        """Rest coordinates (N, 3) and names (N) at the ends of a flow that was thinned by ``stride``."""
+    def _carried(
+        self, there: Tensor, valid: Tensor, objects: NDArray[np.int64], pixels: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (2, N; row, column), and which can be used."""
         height, width = self.objects.shape
-        column = there[0].numpy() + np.arange(0, width, stride)
-        row = there[1].numpy() + np.arange(0, height, stride)[:, None]
+        rows, columns = pixels
+        row, column = there[1].numpy()[rows, columns] + rows, there[0].numpy()[rows, columns] + columns
         ends = torch.from_numpy(np.stack([column / max(width - 1, 1), row / max(height - 1, 1)], -1) * 2 - 1)
         image = torch.from_numpy(self.rest).permute(2, 0, 1)[None]
-        found = F.grid_sample(image, ends.to(image.dtype)[None], padding_mode="border", align_corners=True)[0]
-        rows = row.round().astype(np.int64).clip(0, height - 1)
-        columns = column.round().astype(np.int64).clip(0, width - 1)
-        return found.permute(1, 2, 0).reshape(-1, 3).numpy(), self.objects[rows, columns].ravel()
+        found = F.grid_sample(image, ends.to(image.dtype)[None, None], padding_mode="border", align_corners=True)
+        before = self.objects[
+            row.round().astype(np.int64).clip(0, height - 1), column.round().astype(np.int64).clip(0, width - 1)
+        ]
+        usable = (before == objects[rows, columns]) & (valid[0].numpy()[rows, columns] > 0)
+        return found[0, :, 0].T.numpy(), usable
 
 
 def _rigid_motion(points: Array, target: Array) -> tuple[Array, float]:

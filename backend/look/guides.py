@@ -110,7 +110,7 @@ def read_motion(shot: Shot, number: int) -> Motion:
 
 def _motion(passes: dict[str, Array]) -> Motion:
     objects = object_names(passes["object"]) if "object" in passes else None
-    return Motion(passes["position"], objects, planes(passes["vector"]))
+    return Motion(passes["position"], objects, planes(passes["vector"]).contiguous())
 
 
 def read_display(shot: Shot, number: int) -> Tensor:
