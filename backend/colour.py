@@ -5,9 +5,7 @@ OpenColorIO does the work with Blender's configuration. Where a view is a table 
 (about two seconds, once in a process) and refined where it is coarse, see ``inversion``.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -19,9 +17,9 @@ import PyOpenColorIO as ocio
 from . import inversion
 from .errors import ColourError
 from .images import FloatImage
+from .machine import in_chunks
 
 _LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
-_CHUNK = 1 << 15  # pixels that one thread takes at a time: stays in its cache
 _SAME = 2.0 / 255.0
 _STEPS = 12  # of refinement
 _AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
@@ -141,7 +139,7 @@ class _Inverse:
             self._to_linear.applyRGB(at)
             linear[chunk] = at
 
-        _in_chunks(work, len(wanted))
+        in_chunks(work, len(wanted))
         missed = np.flatnonzero(off > 0.75 * _SAME)
         cells = np.minimum((wanted[missed] * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
         missed = missed[~self._table.hopeless[tuple(cells.T)]]
@@ -257,21 +255,6 @@ def _checked(work: Callable[[], Any]) -> Any:
         ) from error
 
 
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="colour")
-
-
-def _in_chunks(work: Callable[[slice], None], length: int) -> None:
-    """Do ``work`` on every stretch of pixels, on all cores."""
-    chunks = [slice(begin, begin + _CHUNK) for begin in range(0, length, _CHUNK)]
-    if len(chunks) < 2:
-        for chunk in chunks:
-            work(chunk)
-    else:
-        list(_threads().map(work, chunks))  # the list brings errors back
-
-
 def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) -> FloatImage:
     """A copy of ``pixels`` (... x 3, float32) through a processor, clipped to 0..1 if so wished."""
     result = np.array(pixels, np.float32, order="C")
@@ -282,7 +265,7 @@ def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) ->
         if clip:
             np.clip(flat[chunk], 0.0, 1.0, out=flat[chunk])
 
-    _in_chunks(work, len(flat))
+    in_chunks(work, len(flat))
     return result
 
 

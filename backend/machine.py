@@ -4,10 +4,15 @@ import importlib
 import importlib.metadata
 import os
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 # What backend/requirements.txt installs, by the names under which Python imports it.
 LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
+
+CHUNK = 1 << 15  # pixels that one thread takes at a time: stays in its cache, and torch does not share it out again
 
 
 def described() -> dict[str, Any]:
@@ -37,3 +42,18 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="chunks")
+
+
+def in_chunks(work: Callable[[slice], None], length: int) -> None:
+    """Do ``work`` on every stretch of ``length`` pixels, on all cores."""
+    chunks = [slice(begin, begin + CHUNK) for begin in range(0, length, CHUNK)]
+    if len(chunks) < 2:
+        for chunk in chunks:
+            work(chunk)
+    else:
+        list(_threads().map(work, chunks))  # the list brings errors back

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..machine import in_chunks
 from ..motion import Track
 from .carry import SAME_DEPTH, TRUST, StyledFrame
 from .guides import SKY, Frame
@@ -38,33 +39,50 @@ class Fill:
         """``frame``: the key frame as rendered. ``guess`` (3, H, W): what the network makes of it without history."""
         depth = torch.from_numpy(frame.depth)[None, ..., 0]
         self.key, self.guess = key, guess
-        self.kinds = _kinds(frame)
+        self.kinds = _kinds(frame).view(frame.height, frame.width)
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
         around = 4 * self.cell + 1
         behind = F.max_pool2d(near, around, 1, around // 2) > SAME_DEPTH * near  # strokes overhang to there
         self._usable = torch.where((key.known > 0.5)[0] & ~behind[0], self.kinds, -1)
+        self.names = self._usable[self._usable >= 0].unique()
         middle = self.cell // 2
         self._cells = self._usable[middle :: self.cell, middle :: self.cell]
         self._sources: dict[int, tuple[Tensor, float, int]] = {}
 
     def completed(self, history: Tensor, track: Track, now: Frame) -> Tensor:
         """``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame, with its holes filled."""
-        holes = torch.nonzero(history[3] < HOLE)
-        kinds = _kinds(now)[holes[:, 0], holes[:, 1]]
-        names, which, counts = kinds.unique(return_inverse=True, return_counts=True)
-        result = history.clone()
+        holes = torch.nonzero(history[3].flatten() < HOLE)[:, 0]
+        which = torch.empty_like(holes)  # of the key frame's kinds of surface
+
+        def look(chunk: slice) -> None:
+            kind = _kinds(now, holes[chunk])
+            place = torch.searchsorted(self.names, kind).clamp_(max=len(self.names) - 1)
+            which[chunk] = torch.where(self.names[place] == kind, place, len(self.names))
+
+        in_chunks(look, len(holes))
+        counts = which.bincount(minlength=len(self.names) + 1)[:-1]
+        layer, trust = torch.zeros(len(counts), dtype=torch.long), torch.zeros(len(counts) + 1)
+        layers: list[Tensor] = []
         for place in counts.argsort(descending=True)[:KINDS].tolist():
-            if counts[place] < LEAST:
-                break
-            kind = int(names[place])
-            nearest, worth, pixels = self._source(kind)
-            worth *= min(1.0, pixels / (ENOUGH * int(counts[place])))
-            if worth > 0:
-                rows, columns = holes[which == place].unbind(1)
-                there = torch.stack([columns, rows]) + track.flow[:, rows, columns]
-                found, sure = self._borrowed(there, nearest, kind, now.display[:, rows, columns])
-                _lay(result, rows, columns, found, sure * (SHARE * worth))
+            if counts[place] >= LEAST:
+                nearest, worth, pixels = self._source(int(self.names[place]))
+                trust[place] = SHARE * worth * min(1.0, pixels / (ENOUGH * int(counts[place])))
+                layer[place] = len(layers)
+                layers.append(nearest)
+        result = history.clone(memory_format=torch.contiguous_format)
+        nearest = torch.cat([*layers, torch.empty(2, 0, self._cells.shape[1])], 1)
+
+        def lay(chunk: slice) -> None:
+            some = torch.nonzero(trust[which[chunk]])[:, 0] + chunk.start
+            if len(some):
+                place, pixels = which[some], holes[some]
+                there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
+                sources = nearest, layer[place], self.names[place]
+                found, sure = self._borrowed(there, *sources, _of(now.display, pixels))
+                _lay(result.flatten(1), pixels, found, sure * trust[place])
+
+        in_chunks(lay, len(holes))
         return result
 
     def _source(self, kind: int) -> tuple[Tensor, float, int]:
@@ -94,7 +112,8 @@ class Fill:
             if not bool(cells.any()):
                 return 0.0
             row, column = rows[colour == side], columns[colour == side]
-            found, sure = self._borrowed(torch.stack([column, row]), self._paint(cells), kind, self._shown(row, column))
+            there, same = torch.stack([column, row]), torch.full_like(row, kind)
+            found, sure = self._borrowed(there, self._paint(cells), same * 0, same, self._shown(row, column))
             true = self.key.picture[:, row, column]
             theirs += float(((found - true).abs() * sure).sum())
             own += float(((self.guess[:, row, column] - true).abs() * sure).sum())
@@ -103,41 +122,56 @@ class Fill:
     def _shown(self, rows: Tensor, columns: Tensor) -> Tensor:
         return self.key.display[:, rows, columns]
 
-    def _borrowed(self, there: Tensor, nearest: Tensor, kind: int, display: Tensor) -> tuple[Tensor, Tensor]:
+    def _borrowed(
+        self, there: Tensor, nearest: Tensor, layer: Tensor, kind: Tensor, display: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Paint (3, N) for what is at ``there`` (2, N; column, row) hidden in the key frame, and how sure that is (N).
 
-        ``display`` (3, N): what the render shows of it.
+        ``nearest``: where there is paint, see ``_source``, one ``layer`` (N) below the other. ``kind`` (N): of which
+        surface. ``display`` (3, N): what the render shows of it.
         """
         height, width = self.kinds.shape
         # Between cells the nearest point moves along evenly: then what is mirrored about it hangs together.
-        mirror = _sampled(nearest, (there - self.cell // 2) / self.cell)
+        cell = (there - self.cell // 2) / self.cell
+        cell[1].clamp_(0, len(self._cells) - 1).add_(layer * len(self._cells))
+        mirror = _sampled(nearest, cell)
         source = mirror
         for share in reversed(TRIES):
             far = mirror + share * (mirror - there)
             column, row = far.round().long().unbind(0)
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            same = self.kinds[row.clamp(0, height - 1), column.clamp(0, width - 1)] == kind
+            pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+            same = self.kinds.flatten().index_select(0, pixel) == kind
             source = torch.where(inside & same, far, source)
         found, shown, known = (_sampled(x, source) for x in (self.key.picture, self.key.display, self.key.known))
         change = (shown - display).abs().amax(0)
         return found, known[0] * torch.exp(-((change / TRUST) ** 2))
 
 
-def _lay(history: Tensor, rows: Tensor, columns: Tensor, paint: Tensor, trust: Tensor) -> None:
-    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H, W) knows of these pixels."""
-    before = history[:, rows, columns]
+def _lay(history: Tensor, pixels: Tensor, paint: Tensor, trust: Tensor) -> None:
+    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H * W) knows of these ``pixels`` (N)."""
+    before = history.index_select(1, pixels)
     rest = (1 - before[3]) * trust
     share = rest / (before[3] + rest).clamp_min(1e-6)
-    history[:3, rows, columns] = torch.lerp(before[:3], paint, share)
-    history[3, rows, columns] = torch.maximum(before[3], trust)
+    after = torch.cat([torch.lerp(before[:3], paint, share), torch.maximum(before[3:], trust[None])])
+    history.index_copy_(1, pixels, after)
 
 
-def _kinds(frame: Frame) -> Tensor:
-    """(H, W) numbers: pixels of one object that are equally light show the same kind of surface."""
-    sky = torch.from_numpy(frame.depth)[..., 0] > SKY
+def _of(picture: Tensor, pixels: Tensor) -> Tensor:
+    """(C, N): the ``pixels`` (N), counted row by row, of a ``picture`` (C, H, W)."""
+    return picture.flatten(1).index_select(1, pixels)
+
+
+def _kinds(frame: Frame, pixels: Tensor | None = None) -> Tensor:
+    """Numbers of some ``pixels`` (N), counted row by row, or of all (H * W): those of one object that are equally light
+    show one kind of surface.
+    """
     objects = frame.motion.objects
-    level = (frame.display.mean(0) * LEVELS).long().clamp_(0, LEVELS - 1)
-    return ((0 if objects is None else torch.from_numpy(objects)) * 2 + sky) * LEVELS + level
+    planes = [frame.display, torch.from_numpy(frame.depth).permute(2, 0, 1)]
+    planes += [] if objects is None else [torch.from_numpy(objects)[None]]
+    display, depth, *name = (plane.flatten(1) if pixels is None else _of(plane, pixels) for plane in planes)
+    level = (display.mean(0) * LEVELS).long().clamp_(0, LEVELS - 1)
+    return ((name[0][0] if name else 0) * 2 + (depth[0] > SKY)) * LEVELS + level
 
 
 def _sampled(image: Tensor, points: Tensor) -> Tensor:

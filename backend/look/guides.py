@@ -115,7 +115,7 @@ def _motion(passes: dict[str, Array]) -> Motion:
 
 def read_display(shot: Shot, number: int) -> Tensor:
     """Only what the artist sees of a frame: (3, H, W) in 0..1."""
-    return planes(shot.view.to_display(unpremultiplied(shot.read(number, ["beauty"])["beauty"])))
+    return planes(shot.view.to_display(unpremultiplied(shot.read(number, ["beauty"])["beauty"]))).contiguous()
 
 
 def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tuple[Frame, Encoding]:
@@ -139,7 +139,9 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
     guides[..., 11:12] = depth > SKY
     guides[..., 12] = _light(colour, passes["albedo"])
     inputs = guides.permute(2, 0, 1)
-    return Frame(number, planes(display), planes(alpha), inputs, passes["depth"], _motion(passes)), encoding
+    return Frame(
+        number, planes(display).contiguous(), planes(alpha), inputs, passes["depth"], _motion(passes)
+    ), encoding
 
 
 def _light(colour: Array, albedo: Array) -> Tensor:
