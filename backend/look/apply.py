@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import images as pictures
 from ..errors import LookMismatchError
-from ..images import HALF_MAX, unpremultiplied
+from ..images import HalfImage, unpremultiplied
 from ..job import Job
 from ..learning import device
 from ..shot import Shot
@@ -104,7 +104,7 @@ class Styler:
             position = guides.positions(stop.rest.rest, frame.depth, self.encoding)
             yield Prepared(stop, frame, position, laid(stop.paintings, frame))
 
-    def _style(self, now: Prepared) -> NDArray[np.float32]:
+    def _style(self, now: Prepared) -> HalfImage:
         frame, painted = now.frame, now.paintings.history[3:]
         known = with_last(now.paintings, self._last_output(now.stop), frame)
         history = self._without_holes(known, now.stop, frame)
@@ -113,9 +113,8 @@ class Styler:
         picture = torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
-        half = np.concatenate([linear * alpha, alpha], 2).clip(-HALF_MAX, HALF_MAX).astype(np.float16)
-        rgba: NDArray[np.float32] = half.astype(np.float32)
-        self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba))
+        rgba = pictures.as_half(np.concatenate([linear * alpha, alpha], 2))
+        self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba.astype(np.float32)))
         return rgba
 
     def _without_holes(self, known: Tensor, stop: Stop, frame: Frame) -> Tensor:
@@ -146,9 +145,9 @@ class Styler:
 
     def _display(self, rgba: NDArray[np.float32]) -> Tensor:
         """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
-        return guides.planes(self.shot.view.to_display(unpremultiplied(rgba)))
+        return guides.planes(self.shot.view.to_display(unpremultiplied(rgba))).contiguous()
 
-    def _write(self, path: Path, rgba: NDArray[np.float32]) -> Path:
+    def _write(self, path: Path, rgba: HalfImage) -> Path:
         pictures.write_exr(path, rgba, recipe=self.recipe)
         return path
 
