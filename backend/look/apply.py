@@ -35,13 +35,12 @@ AHEAD = 4_000_000  # pixels of a frame up to which the next is prepared while th
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that can be known of a ``frame`` before the one before it is done: where it is on the journey, its rest
-    ``position`` (4, H, W) for the network, and the ``paintings`` on it.
+    """All that can be known of a ``frame`` before the one before it is done: where it is on the journey, and the
+    ``paintings`` on it.
     """
 
     stop: Stop
     frame: Frame
-    position: Tensor
     paintings: Laid
 
 
@@ -88,34 +87,40 @@ class Styler:
         self.reader.expect(self.shot, numbers)
         with ThreadPoolExecutor(1) as writer:
             writing: Future[Path] | None = None
-            frames = self._prepared(numbers, job)
-            for now in one_ahead(frames) if self.shot.width * self.shot.height <= AHEAD else frames:
-                rgba = self._style(now)
+            frames: Iterator[Prepared] = map(self._prepared, self.journey.through(self.shot, numbers, job))
+            if self.shot.width * self.shot.height <= AHEAD:
+                frames = one_ahead(frames)
+            # Nobody but the step that works on it holds what a step makes: it is large.
+            for number, rgba in map(self._styled, map(self._painted, frames)):
                 if writing:
                     yield writing.result()
                 job.check()
-                writing = writer.submit(self._write, self.path(now.frame.number), rgba)
+                writing = writer.submit(self._write, self.path(number), rgba)
             if writing:
                 yield writing.result()
 
-    def _prepared(self, numbers: list[int], job: Job) -> Iterator[Prepared]:
-        for stop in self.journey.through(self.shot, numbers, job):
-            frame = self.reader.frame(stop.number)
-            position = guides.positions(stop.rest.rest, frame.depth, self.encoding)
-            yield Prepared(stop, frame, position, laid(stop.paintings, frame))
+    def _prepared(self, stop: Stop) -> Prepared:
+        frame = self.reader.frame(stop.number)
+        return Prepared(stop, frame, laid(stop.paintings, frame))
 
-    def _style(self, now: Prepared) -> HalfImage:
+    def _painted(self, now: Prepared) -> tuple[Frame, Tensor]:
+        """The frame and its picture (3, H, W) in display colours."""
         frame, painted = now.frame, now.paintings.history[3:]
         known = with_last(now.paintings, self._last_output(now.stop), frame)
-        history = self._without_holes(known, now.stop, frame)
-        picture = paint(self.network, frame.guides, now.position, history, self.tile)
+        known = self._without_holes(known, now.stop, frame)  # where they were, nothing below is KEPT
+        position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
+        picture = paint(self.network, frame.guides, position, known, self.tile)
         # What the artist painted is not for the network to change: it tints even what it means to keep.
-        picture = torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
+        return frame, torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
+
+    def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
+        """The frame's number, and its picture (H, W, 4) as its file is to have it."""
+        frame, picture = painted
         linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
         alpha = frame.alpha.permute(1, 2, 0).numpy()
         rgba = pictures.as_half(np.concatenate([linear * alpha, alpha], 2))
         self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba.astype(np.float32)))
-        return rgba
+        return frame.number, rgba
 
     def _without_holes(self, known: Tensor, stop: Stop, frame: Frame) -> Tensor:
         if not stop.paintings:

@@ -96,9 +96,11 @@ class StyledFrame:
 
     def carried(self, track: Track, now: Frame) -> Tensor:
         """The picture as it lies on the frame ``now``, which ``track`` ties to this one, and how far to trust it."""
+        return torch.cat([sharp(self.picture, track.flow), self._trusted(track, now)])
+
+    def _trusted(self, track: Track, now: Frame) -> Tensor:
         moved = warp(torch.cat([self.known, self.display]), track.flow)
-        weight = trust(moved[1:], now.display).mul_(track.valid).mul_(moved[:1])
-        return torch.cat([sharp(self.picture, track.flow), weight])
+        return trust(moved[1:], now.display).mul_(track.valid).mul_(moved[:1])
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,10 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
     """The history of ``now``, given the ``paintings`` on it and the last output."""
     if last is None:
         return paintings.history
-    fallback = last.frame.carried(last.track, now)
     # The last output may have kept the stroke that is not wanted here.
-    fallback[3:] *= clear_of_movers(last.track, now.depth).mul_(paintings.clear)
+    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear)
+    fallback = last.frame.carried(last.track, now)
+    fallback[3:] *= sure
     return _filled(paintings.history, fallback)
 
 

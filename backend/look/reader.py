@@ -53,6 +53,7 @@ class Reader:
     def frame(self, number: int) -> Frame:
         """All that is known of a frame. Raises what ``Shot.read`` raises."""
         if self._frame is None or self._frame.number != number:
+            self._frame = None  # it is let go of before the next one comes
             self._frame = self.aside(number)
         return self._frame
 
