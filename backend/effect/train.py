@@ -142,7 +142,7 @@ class _Record:
     def _sheet(self) -> np.ndarray[Any, Any]:
         clips, encoding = self._clips, self._clips.encoding
         rows = []
-        for clip in [*clips.held, *clips.learned][::2][:SHOWN_CLIPS]:
+        for clip in spread(clips, SHOWN_CLIPS):
             ours = draw(self._model.average.network, clips, clip, SHEET_FRAMES)
             plain = enlarged(clip.coarse[: len(ours)].float(), self._model.plan.factor)
             last = len(ours) - 1
@@ -150,6 +150,13 @@ class _Record:
             for pictures in (plain, ours, clip.truth):
                 rows.append([impression(pictures[frame], encoding) for frame in chosen])
         return sheet(rows)
+
+
+def spread(clips: Clips, count: int) -> list[Clip]:
+    """So many of the clips that were held back (of learned ones where none were), of as many sims as can be."""
+    pool = clips.held or clips.learned
+    count = min(count, len(pool))
+    return [pool[number * len(pool) // count] for number in range(count)]
 
 
 def draw(network: Any, clips: Clips, clip: Clip, frames: int) -> torch.Tensor:
@@ -167,7 +174,7 @@ def score(network: Any, clips: Clips) -> dict[str, Any]:
 
     ``swd``, ``spectrum_db``: see ``metrics``, on light, density and temperature as encoded, 0..1; lower is better.
     """
-    chosen = (clips.held or clips.learned)[:SCORED_CLIPS]
+    chosen = spread(clips, SCORED_CLIPS)
     sides: dict[str, list[Any]] = {"ours": [], "enlarged": [], "truth": []}
     for clip in chosen:
         ours = draw(network, clips, clip, SCORED_FRAMES)
