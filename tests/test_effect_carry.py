@@ -10,7 +10,7 @@ from torch import Tensor
 from backend.effect.carry import CarriedNoise, carried, nothing_before
 from backend.effect.encoding import Encoding
 from backend.effect.generator import EffectGenerator
-from backend.effect.resample import carried_by, enlarged
+from backend.effect.resample import blurred, carried_by, enlarged
 from backend.effect.sequence import Sequence
 
 
@@ -22,6 +22,17 @@ def test_enlarging_keeps_sums_and_does_not_overshoot() -> None:
     assert float(wide.mean()) == pytest.approx(0.5)
     row = wide[0, 0, 32]
     assert float((row[2:] - 2 * row[1:-1] + row[:-2]).abs().max()) < 0.03  # no crease
+
+
+def test_blurring_is_each_pictures_own_and_keeps_sums() -> None:
+    dots = torch.zeros(3, 2, 21, 21)
+    dots[..., 10, 10] = 1
+    soft = blurred(dots, torch.tensor([0.0, 1.0, 2.0]))
+    assert torch.equal(soft[0], dots[0])
+    assert torch.allclose(soft.sum((2, 3)), torch.ones(3, 2))
+    away = (torch.arange(21) - 10.0).square()
+    spread = (soft.sum(2) * away).sum(2).sqrt()  # the standard deviation along a row
+    assert torch.allclose(spread[1:], torch.tensor([[1.0], [2.0]]).expand(2, 2), rtol=0.05)
 
 
 def test_what_is_carried_goes_along() -> None:

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..learning.adversarial import Adversarial
@@ -17,7 +16,7 @@ from .examples import Batch, Clip, Patches
 from .generator import Config, EffectGenerator
 from .model_file import EffectFile
 from .plan import Plan
-from .resample import carried_by, enlarged
+from .resample import blurred, carried_by, enlarged
 from .sequence import Sequence
 
 WARM_UP = 0.02  # of the run, in which the rates rise
@@ -56,7 +55,8 @@ class EffectModel(Adversarial[EffectGenerator]):
         self.progress = progress
         self._schedule(progress)
         batch = self.patches.draw(self.plan.batch, self.random)
-        batch = Batch(self._softened(batch.coarse), batch.truth, batch.flow)
+        soft = self.plan.soften * torch.rand(self.plan.batch, generator=self.random).to(self.device)
+        batch = Batch(_softened(batch.coarse, soft), batch.truth, batch.flow)
         fine = self._drawn(batch)
         late = slice(self.plan.warm, None)
         batch = Batch(batch.coarse[:, late], batch.truth[:, late], batch.flow[:, late])
@@ -64,7 +64,7 @@ class EffectModel(Adversarial[EffectGenerator]):
         around = _surroundings(batch, self.encoding)
         if self.plan.judged:
             self.log["judge"] = self._judge(self._views(real, around), self._views(shown.detach(), around))
-        loss = self._create(shown, real, around)
+        loss = self._create(shown, real, around, soft)
         self.count()
         return loss
 
@@ -76,13 +76,6 @@ class EffectModel(Adversarial[EffectGenerator]):
         """
         share = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         self.pace(min(share, 0.05 + 0.95 * progress / WARM_UP))
-
-    def _softened(self, coarse: Tensor) -> Tensor:
-        """Coarse pictures (N, K, C, h, w), each patch's blurred as much as chance has it."""
-        share = self.plan.soften * torch.rand(len(coarse), 1, 1, 1, 1, generator=self.random).to(coarse.device)
-        pictures = coarse.flatten(0, 1)
-        blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), "replicate"), 3, 1).view_as(coarse)
-        return torch.lerp(coarse, blurred, share)
 
     def _drawn(self, batch: Batch) -> Tensor:
         """The frames of a batch (N, K, C, H, W), drawn one after the other; gradients flow back through all of them.
@@ -138,13 +131,14 @@ class EffectModel(Adversarial[EffectGenerator]):
                 self.log[f"penalty/{name}"] = float(penalty.detach())
         return self.descend(self.judge_optimiser, loss)
 
-    def _create(self, shown: Tensor, real: Tensor, around: tuple[Tensor, Tensor]) -> float:
+    def _create(self, shown: Tensor, real: Tensor, around: tuple[Tensor, Tensor], soft: Tensor) -> float:
         self.judges.requires_grad_(False)
         everywhere = torch.ones_like(shown.flatten(0, 1)[:, :1])
         losses = {"l1": self.plan.l1 * masked_l1(shown.flatten(0, 1), real.flatten(0, 1), everywhere)}
         if self.plan.amount:
-            # Detail may be elsewhere than in truth, but not be more or less: controls must keep their meaning.
-            held, true = (self.encoding.gathered(part.flatten(0, 1), self.plan.factor) for part in (shown, real))
+            # Detail may be elsewhere than in truth, but not be more or less: controls must keep their meaning. Where
+            # the coarse picture was blurred, nobody can know any nearer where it belongs.
+            held, true = (self._amount(part, soft) for part in (shown, real))
             losses["amount"] = self.plan.amount * (held - true).abs().mean()
         views, truths = self._views(shown, around), self._views(real, around)
         weights = {"frames": self.plan.adversarial, "motion": self.plan.motion}
@@ -166,6 +160,11 @@ class EffectModel(Adversarial[EffectGenerator]):
         self.judges.requires_grad_(True)
         self.log |= {name: float(part.detach()) for name, part in losses.items()}
         return told
+
+    def _amount(self, pictures: Tensor, soft: Tensor) -> Tensor:
+        """What each coarse pixel of pictures (N, K, C, H, W) holds, as softly as the coarse pictures tell it."""
+        held = self.encoding.gathered(pictures.flatten(0, 1), self.plan.factor)
+        return _softened(held.unflatten(0, pictures.shape[:2]), soft)
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.plan.precision == "bf16" and self.device.type == "cuda":
@@ -191,6 +190,12 @@ class EffectModel(Adversarial[EffectGenerator]):
             raise ValueError("it learned from other simulations")
         super().restore(state)
         self.progress, self.begun_from = state["progress"], state["begun_from"]
+
+
+def _softened(coarse: Tensor, soft: Tensor) -> Tensor:
+    """Coarse pictures (N, K, C, h, w), each patch's blurred by its ``soft`` (N) pixels."""
+    result: Tensor = blurred(coarse.flatten(1, 2), soft).unflatten(1, coarse.shape[1:3])
+    return result
 
 
 def configured(plan: Plan, encoding: Encoding) -> Config:

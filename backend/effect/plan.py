@@ -18,9 +18,9 @@ class Plan:
     the fullest of so many ``tries``; ``unroll`` frames in a row are learned from, after ``warm`` that only lead there.
     ``hold``: one of so many sims is held back. ``rate``, ``judge_rate``: of Adam, at the start. ``l1``, ``amount`` (of
     light and density in each coarse pixel), ``features``, ``adversarial``, ``motion``: how much each loss counts;
-    ``penalty``: of the discriminators' gradients, every ``lazy`` steps. ``soften``: how much of a coarse picture may be
-    blurred away, 0..1, for a coarse simulation is softer than a fine one that was averaged. ``decay``: of the average.
-    ``precision``: bf16 counts on a graphics card only.
+    ``penalty``: of the discriminators' gradients, every ``lazy`` steps. ``soften``: by up to how many pixels (standard
+    deviation) a coarse picture is blurred: a coarse simulation is softer than a fine one that was averaged, and may be
+    shown larger than it is. ``decay``: of the average. ``precision``: bf16 counts on a graphics card only.
     """
 
     seconds: float
@@ -57,7 +57,7 @@ class Plan:
             _check(getattr(self, name) >= 0, f"{name} must not be below 0")
         _check(self.unroll >= 3, "unroll must be at least 3: motion is judged on three frames")
         _check(self.hold >= 2, "hold must be at least 2")
-        _check(0 <= self.soften <= 1, "soften must be from 0 to 1")
+        _check(0 <= self.soften <= 4, "soften must be from 0 to 4")
         _check(0 <= self.decay < 1, "decay must be from 0 to less than 1")
         _check(self.precision in ("fp32", "bf16"), "precision must be fp32 or bf16")
 

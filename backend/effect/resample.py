@@ -18,6 +18,17 @@ def enlarged(pictures: Tensor, factor: int) -> Tensor:
     return pictures
 
 
+def blurred(pictures: Tensor, radius: Tensor) -> Tensor:
+    """(N, C, h, w) under a Gaussian of standard deviation ``radius`` (N), in pixels; edges go on as they end."""
+    reach = math.ceil(2.5 * float(radius.max()))
+    away = torch.arange(-reach, reach + 1, device=pictures.device)
+    weights = torch.exp(-0.5 * (away / radius[:, None].clamp(min=1e-3)) ** 2)
+    weights = (weights / weights.sum(1, keepdim=True))[:, None, None]
+    sides = F.pad(pictures.transpose(0, 1), (reach,) * 4, "replicate")  # each of the N is a channel, under its own
+    rows = F.conv2d(sides, weights, groups=len(pictures))
+    return F.conv2d(rows, weights.transpose(2, 3), groups=len(pictures)).transpose(0, 1)
+
+
 def carried_by(pictures: Tensor, flow: Tensor) -> Tensor:
     """(N, C, H, W) of a moment ago as they lie now: each pixel looks back along ``flow``. Outside there is nothing."""
     return F.grid_sample(pictures, _sampling(-flow), padding_mode="zeros", align_corners=False)
