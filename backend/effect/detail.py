@@ -77,7 +77,7 @@ class Detail:
     def _inputs(self, coarse: Tensor, height: float) -> tuple[Tensor, Tensor, Tensor]:
         encoding = self._model.encoding
         coarse = coarse.to(self._model.generator.lowest.device, torch.float32)
-        return self._sequence.inputs(encoding.encode(coarse, height, self.factor), encoding.motion(coarse, self.factor))
+        return self._sequence.inputs(encoding.encode(coarse, height), encoding.motion(coarse, self.factor))
 
     def _in_tiles(self, coarse: Tensor, noise: Tensor, previous: Tensor) -> Tensor:
         generator, factor = self._model.generator, self.factor

@@ -1,9 +1,9 @@
 """Pictures as the networks see them: every channel about -1..1 and 0 where there is nothing, and exactly back again.
 
 What has a size or a time is first told in the effect's own measure, so that a candle and a burning house look alike:
-lengths in heights of the box, times in tau = sqrt(height / g), motion in pixels of the fine picture. Then a map that is
-linear near zero and logarithmic above, as light and density want it. Since nothing is 0, a convolution's zero padding
-is empty air.
+lengths in heights of the box, times in tau = sqrt(height / g), motion in heights of the picture a frame. Then a map
+that is linear near zero and logarithmic above, as light and density want it. Since nothing is 0, a convolution's zero
+padding is empty air.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor
 from .physics import AMBIENT, GRAVITY
 from .projection import CHANNELS
 
-MEASURES = ("none", "height", "tau", "pixel")
+MEASURES = ("none", "height", "tau", "rows")
 PERCENTILE = 0.999  # of a training set's values: what becomes 1
 SAMPLES = 2_000_000
 FAINT = 0.02  # light and density together: a pixel with less has no say in how far averages go
@@ -59,8 +59,8 @@ VOLUME = (
     Channel("optical_depth", 0.05, 1.0, shown=True),
     Channel("temperature", 2000.0, AMBIENT + 2000.0, rest=AMBIENT, mean=True),
     Channel("depth", 1.0, 1.0, measure="height", mean=True),
-    Channel("velocity_x", 0.3, 1.0, measure="pixel", signed=True, mean=True),
-    Channel("velocity_y", 0.3, 1.0, measure="pixel", signed=True, mean=True),
+    Channel("velocity_x", 0.3, 1.0, measure="rows", signed=True, mean=True),
+    Channel("velocity_y", 0.3, 1.0, measure="rows", signed=True, mean=True),
     Channel("age", 0.3, 1.0, measure="tau", mean=True),
     Channel("fuel", 0.05, 1.0),
 )
@@ -76,17 +76,17 @@ class Encoding:
 
     channels: tuple[Channel, ...] = VOLUME
 
-    def encode(self, pictures: Tensor, height: float, magnify: float = 1.0) -> Tensor:
-        """(..., C, H, W) as ``projection`` makes them to what networks see.
+    def encode(self, pictures: Tensor, height: float) -> Tensor:
+        """Whole pictures (..., C, H, W) as ``projection`` makes them to what networks see.
 
-        ``height``: of the box, in metres. ``magnify``: by what these pictures are coarser than the fine ones.
+        ``height``: of the box, in metres.
         """
-        rest, soft, span, measure = self._columns(pictures, height, magnify)
+        rest, soft, span, measure = self._columns(pictures, height)
         return ((pictures - rest) / (soft * measure)).asinh() / span
 
-    def decode(self, encoded: Tensor, height: float, magnify: float = 1.0) -> Tensor:
+    def decode(self, encoded: Tensor, height: float) -> Tensor:
         """The inverse of ``encode``."""
-        rest, soft, span, measure = self._columns(encoded, height, magnify)
+        rest, soft, span, measure = self._columns(encoded, height)
         return (encoded * span).sinh() * (soft * measure) + rest
 
     def motion(self, pictures: Tensor, magnify: float) -> Tensor:
@@ -132,14 +132,14 @@ class Encoding:
         """(C, 1, 1): 1 for channels that go below rest, else 0."""
         return like.new_tensor([float(channel.signed) for channel in self.channels])[:, None, None]
 
-    def fitted(self, pictures: Sequence[tuple[Tensor, float, float]]) -> "Encoding":
-        """The same with every ``most`` and ``soft`` as these (pictures, height, magnify) have them."""
+    def fitted(self, pictures: Sequence[tuple[Tensor, float]]) -> "Encoding":
+        """The same with every ``most`` and ``soft`` as these (pictures, height) have them."""
         channels = []
         shown = [number for number, channel in enumerate(self.channels) if channel.shown]
         for number, channel in enumerate(self.channels):
             values = []
-            for picture, height, magnify in pictures:
-                value = (picture[..., number, :, :].float() - channel.rest) / _measure(channel.measure, height, magnify)
+            for picture, height in pictures:
+                value = (picture[..., number, :, :].float() - channel.rest) / _measure(channel.measure, height, picture)
                 held = picture[..., shown, :, :].float().sum(-3) > FAINT if channel.mean else value.abs() > LEAST
                 values.append(value[held].abs())
             every = torch.cat(values)
@@ -157,11 +157,11 @@ class Encoding:
         """What ``as_json`` told. Raises ``TypeError`` or ``ValueError`` for anything else."""
         return cls(tuple(Channel(**channel) for channel in data))
 
-    def _columns(self, like: Tensor, height: float, magnify: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        rows = [(c.rest, c.soft, c.span, _measure(c.measure, height, magnify)) for c in self.channels]
+    def _columns(self, like: Tensor, height: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rows = [(c.rest, c.soft, c.span, _measure(c.measure, height, like)) for c in self.channels]
         rest, soft, span, measure = like.new_tensor(rows).T[..., None, None].unbind(0)
         return rest, soft, span, measure
 
 
-def _measure(name: str, height: float, magnify: float) -> float:
-    return {"none": 1.0, "height": height, "tau": math.sqrt(height / GRAVITY), "pixel": 1 / magnify}[name]
+def _measure(name: str, height: float, picture: Tensor) -> float:
+    return {"none": 1.0, "height": height, "tau": math.sqrt(height / GRAVITY), "rows": picture.shape[-2]}[name]

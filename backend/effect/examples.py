@@ -94,7 +94,7 @@ def _fitted(files: list[Path], cards: list[dict[str, Any]], factor: int) -> Enco
     for number in range(0, len(files), max(1, len(files) // FITTED)):
         size = float(cards[number]["first"]["size"])
         coarse, truth = _views(files[number], cards[number], factor)[0]
-        pairs += [(coarse, size, float(factor)), (truth, size, 1.0)]
+        pairs += [(coarse, size), (truth, size)]
     return Encoding().fitted(pairs)
 
 
@@ -112,7 +112,7 @@ def _views(file: Path, card: dict[str, Any], factor: int) -> list[tuple[Tensor, 
 
 def _clip(coarse: Tensor, truth: Tensor, height: float, factor: int, encoding: Encoding, device: torch.device) -> Clip:
     coarse, truth = coarse.to(device).float(), truth.to(device).float()
-    seen = encoding.encode(coarse, height, factor)
+    seen = encoding.encode(coarse, height)
     return Clip(
         seen.half(),
         encoding.encode(truth, height).half(),

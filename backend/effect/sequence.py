@@ -61,7 +61,7 @@ class Sequence:
         """
         factor = self.generator.config.factor
         pictures = pictures.to(self.generator.lowest.device, torch.float32)
-        coarse = self.encoding.encode(pictures, height, factor)
+        coarse = self.encoding.encode(pictures, height)
         fine = self.draw(coarse, self.encoding.motion(pictures, factor))
         return self.encoding.decode(fine, height)
 
