@@ -59,8 +59,8 @@ VOLUME = (
     Channel("optical_depth", 0.05, 1.0, shown=True),
     Channel("temperature", 2000.0, AMBIENT + 2000.0, rest=AMBIENT, mean=True),
     Channel("depth", 1.0, 1.0, measure="height", mean=True),
-    Channel("velocity_x", 0.3, 1.0, measure="rows", signed=True, mean=True),
-    Channel("velocity_y", 0.3, 1.0, measure="rows", signed=True, mean=True),
+    Channel("velocity_x", 0.015, 0.05, measure="rows", signed=True, mean=True),
+    Channel("velocity_y", 0.015, 0.05, measure="rows", signed=True, mean=True),
     Channel("age", 0.3, 1.0, measure="tau", mean=True),
     Channel("fuel", 0.05, 1.0),
 )
