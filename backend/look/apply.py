@@ -30,6 +30,7 @@ from .reader import Reader, one_ahead, stamp
 from .tiles import paint
 
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
+STEADY = 0.7  # how much of its history stays in a picture where that can be trusted
 AHEAD = 4_000_000  # pixels of a frame up to which the next is prepared while this one is painted
 
 
@@ -110,8 +111,10 @@ class Styler:
         known = self._without_holes(known, now.stop, frame)  # where they were, nothing below is KEPT
         position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
         picture = paint(self.network, frame.guides, position, known, self.tile)
-        # What the artist painted is not for the network to change: it tints even what it means to keep.
-        return frame, torch.lerp(picture, known[:3], ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1))
+        # What the artist painted is not for the network to change: it tints even what it means to keep. And what it made
+        # a moment ago it makes a little differently each time, which flickers.
+        kept = ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1)
+        return frame, torch.lerp(picture, known[:3], torch.maximum(kept, STEADY * known[3:]))
 
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
         """The frame's number, and its picture (H, W, 4) as its file is to have it."""
