@@ -111,8 +111,8 @@ class Styler:
         known = self._without_holes(known, now.stop, frame)  # where they were, nothing below is KEPT
         position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
         picture = paint(self.network, frame.guides, position, known, self.tile)
-        # What the artist painted is not for the network to change: it tints even what it means to keep. And what it made
-        # a moment ago it makes a little differently each time, which flickers.
+        # What the artist painted is not for the network to change: it tints even what it means to keep. And what it
+        # made a moment ago it makes a little differently each time, which flickers.
         kept = ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1)
         return frame, torch.lerp(picture, known[:3], torch.maximum(kept, STEADY * known[3:]))
 
