@@ -114,8 +114,9 @@ def test_a_sequence_is_the_same_in_tiles() -> None:
     network = EffectGenerator(TINY).eval().requires_grad_(False)
     sequence = Sequence(network, Encoding(), [3])
     cells = network.margin // 4 + 6
-    sequence.step(pictures(1, cells, 8), 2.0)
-    given = sequence.inputs(Encoding().encode(pictures(1, cells, 8), 2.0), torch.zeros(1, 2, cells, 8))
+    coarse = Encoding().encode(pictures(1, cells, 8), 2.0)
+    sequence.draw(coarse, Encoding().motion(pictures(1, cells, 8), 4))
+    given = sequence.inputs(coarse, torch.zeros(1, 2, cells, 8))
     whole = network(*given)
     rows = (network.margin // 4 + 2) * 4
     top = network(*(part[:, :, : rows if part is not given[0] else rows // 4] for part in given))

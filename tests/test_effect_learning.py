@@ -9,12 +9,12 @@ import torch
 from effect_network import pictures
 
 from backend.cli import main
+from backend.effect.detail import Detail, Model
 from backend.effect.encoding import Encoding
 from backend.effect.examples import Clip, read
 from backend.effect.model import EffectModel
 from backend.effect.model_file import EffectFile
 from backend.effect.plan import Plan
-from backend.effect.sequence import Sequence
 from backend.errors import EffectError, PaintoverError, UsageError
 from backend.job import Job
 from backend.service import VERBS, call
@@ -154,7 +154,7 @@ def test_the_verb_writes_weights_that_open(sims: Path, training: Path, tmp_path:
     effect = EffectFile.open(out)
     assert effect.kind == "fire" and {tensor.dtype for tensor in effect.weights.values()} == {torch.float16}
     assert effect.card["training"]["data"]["held_out"] == 1 and effect.card["scores"]["held_out"]
-    fine = Sequence(effect.generator(), effect.encoding(), [0]).step(pictures(1), 2.0)
+    fine = Detail(Model.of(effect), 0).draw(pictures(1), 2.0)
     assert fine.shape == (1, 8, 24, 16) and bool(fine.isfinite().all())
 
     again = call(VERBS, "effect.train", request | {"steps": 1, "resume": True}, Job())

@@ -11,7 +11,7 @@ from .generator import EffectGenerator
 class Sequence:
     """One picture or several that go on side by side, frame by frame.
 
-    ``step`` draws the next frame. In tiles: ``fine = generator(*sequence.inputs(...))``, where tiles of the three
+    ``draw`` draws the next frame. In tiles: ``fine = generator(*sequence.inputs(...))``, where tiles of the three
     inputs overlap by ``generator.margin``, then ``sequence.keep(fine)``.
     """
 
@@ -52,18 +52,6 @@ class Sequence:
         if self._coarse is None:
             raise ValueError("nothing was to be drawn")
         self._last = fine, self._coarse
-
-    @torch.inference_mode()
-    def step(self, pictures: Tensor, height: float) -> Tensor:
-        """The next fine pictures (N, C, H, W), as ``projection`` would make them, from coarse ones (N, C, h, w).
-
-        ``height``: of the box, in metres.
-        """
-        factor = self.generator.config.factor
-        pictures = pictures.to(self.generator.lowest.device, torch.float32)
-        coarse = self.encoding.encode(pictures, height)
-        fine = self.draw(coarse, self.encoding.motion(pictures, factor))
-        return self.encoding.decode(fine, height)
 
     @torch.inference_mode()
     def draw(self, coarse: Tensor, flow: Tensor) -> Tensor:
