@@ -21,6 +21,7 @@ AMBIENT = 293.0  # K
 IGNITION = 0.25  # of the hottest gas's excess over the air: what is colder does not burn
 FULL_FUEL = 0.3  # from this much fuel on, more of it burns longer instead of denser
 DRAG = 1.0  # per tau: how soon clear air has the speed of the wind
+FINE = 144  # cells of height with which gas makes all its eddies itself
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Character:
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
     ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
     how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
+    ``backscatter`` (Leith 1990): with fewer cells than ``FINE`` the air is stirred more, by this power of how many lack,
+    for eddies that the cells cannot hold: else gas rises in unbroken columns.
     ``growth``: 1 where more fuel is a larger ball of it, which burns for longer as its radius is longer; 0 where it is
     fuel that lasts longer. ``briskness``: 1 where the control intensity is that of the source, 0 where it is that of
     the light. The others: see ``Medium`` and ``Optics``.
@@ -46,6 +49,7 @@ class Character:
     mixing: float
     swirl: float
     stirring: float
+    backscatter: float
     inlet: float
     mouth: float
     burst: float
@@ -73,6 +77,7 @@ CHARACTERS: Mapping[str, Character] = {
         mixing=0.5,
         swirl=2.0,
         stirring=0.5,
+        backscatter=0.6,
         inlet=0.35,
         mouth=12.0,
         burst=math.inf,
@@ -98,6 +103,7 @@ CHARACTERS: Mapping[str, Character] = {
         mixing=0.2,
         swirl=0.5,
         stirring=0.5,
+        backscatter=0.6,
         inlet=0.3,
         mouth=8.0,
         burst=math.inf,
@@ -123,6 +129,7 @@ CHARACTERS: Mapping[str, Character] = {
         mixing=0.15,
         swirl=3.0,
         stirring=2.5,
+        backscatter=0.0,
         inlet=0.0,
         mouth=200.0,
         burst=0.04,
@@ -222,7 +229,7 @@ def physics(
         optics=optics,
         tau=tau,
         pace=control("time_scale"),
-        stirring=own("stirring") * control("turbulence") * gravity,
+        stirring=own("stirring") * max(1.0, FINE / height) ** own("backscatter") * control("turbulence") * gravity,
         rate=own("mouth") / tau,
         temperature=own("warmth") * hottest,
         smoke=own("source_smoke") * control("smoke"),

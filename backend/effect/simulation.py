@@ -21,7 +21,7 @@ Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 """The values of the controls at a frame, counted from 0; those that are not named keep their defaults."""
 
 EMITTERS: Mapping[str, Emitter] = {
-    "fire": Emitter("disc", (0.0, 0.02, 0.0), radius=0.16, thickness=0.06),
+    "fire": Emitter("sphere", (0.0, -0.05, 0.0), radius=0.15),
     "smoke": Emitter("disc", (0.0, 0.01, 0.0), radius=0.11, thickness=0.05, edge=0.04),
     "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.07),
 }
