@@ -32,8 +32,8 @@ class Character:
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
     ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
     how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
-    ``backscatter`` (Leith 1990): with fewer cells than ``FINE`` the air is stirred more, by this power of how many lack,
-    for eddies that the cells cannot hold: else gas rises in unbroken columns.
+    ``backscatter`` (Leith 1990): with fewer cells than ``FINE`` the air is stirred more, by this power of how many
+    lack, for the eddies that the cells cannot hold: else gas rises in unbroken columns.
     ``growth``: 1 where more fuel is a larger ball of it, which burns for longer as its radius is longer; 0 where it is
     fuel that lasts longer. ``briskness``: 1 where the control intensity is that of the source, 0 where it is that of
     the light. The others: see ``Medium`` and ``Optics``.
