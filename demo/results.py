@@ -85,17 +85,26 @@ def columns(frames: Sequence[int], keyframes: Sequence[int]) -> list[int]:
     return sorted(chosen)
 
 
+def opened(file: Path | None) -> Image.Image | None:
+    """A picture's colours; none of no file."""
+    if file is None:
+        return None
+    with Image.open(file) as picture:
+        return picture.convert("RGB")
+
+
 def contact_sheet(
-    shot: Shot, paintings: Mapping[int, Path], finals: Mapping[int, Path], target: Path, title: str
+    shot: Shot, paintings: Mapping[int, Path], finals: Mapping[str, Mapping[int, Path]], target: Path, title: str
 ) -> None:
-    """Rows: what was rendered, what was painted, what came out."""
-    shown = columns(sorted(finals), sorted(paintings))
+    """Rows: what was rendered, what was painted, and, by name, what came out."""
+    shown = columns(sorted(*{tuple(frames) for frames in finals.values()}), sorted(paintings))
+    names = ["render", "painted", *finals]
     scale = min(1.0, 480 / shot.width)
     wide, high = round(shot.width * scale), round(shot.height * scale)
     left = 92
     sheet = Image.new(
         "RGB",
-        (left + len(shown) * (wide + MARGIN), 52 + CAPTION + 3 * (high + MARGIN)),
+        (left + len(shown) * (wide + MARGIN), 52 + CAPTION + len(names) * (high + MARGIN)),
         PAPER,
     )
     draw = ImageDraw.Draw(sheet)
@@ -104,17 +113,14 @@ def contact_sheet(
     for column, frame in enumerate(shown):
         x = left + column * (wide + MARGIN)
         draw.text((x, 50), f"frame {frame}", GREY, small)
-        with Image.open(finals[frame]) as final:
-            row = [Image.fromarray(displayed(shot, frame)), None, final.convert("RGB")]
-        if frame in paintings:
-            with Image.open(paintings[frame]) as painting:
-                row[1] = painting.convert("RGB")
+        files = [paintings.get(frame), *(frames[frame] for frames in finals.values())]
+        row = [Image.fromarray(displayed(shot, frame)), *map(opened, files)]
         for line, picture in enumerate(row):
             y = 52 + CAPTION + line * (high + MARGIN)
             if picture is None:
                 draw.rectangle((x, y, x + wide - 1, y + high - 1), outline=(222, 216, 206))
             else:
                 sheet.paste(picture.resize((wide, high), Image.Resampling.LANCZOS), (x, y))
-    for line, word in enumerate(("render", "painted", "styled")):
+    for line, word in enumerate(names):
         draw.text((MARGIN, 52 + CAPTION + line * (high + MARGIN) + high / 2 - 9), word, INK, small)
     sheet.save(target)

@@ -1,4 +1,5 @@
-"""The demo, end to end: render a shot, paint one frame, learn, give the look to every frame, composite in Blender.
+"""The demo, end to end: render a shot, paint one frame, learn, give the look to every frame, composite in Blender. Then
+the harbour gets fire and smoke.
 
 python3 build.py demo                                       the demo's own scene
 python3 build.py demo --blend FILE [--frames A-B] [--paint FRAME=IMAGE]
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from addon.client import SubprocessBackend
 from addon.paths import frame_path
 
 from . import results
+from .harbour.burning import BURNING
 
 ROOT = Path(__file__).resolve().parent.parent
 HARBOUR = "harbour"
@@ -224,12 +226,20 @@ class Demo:
         backend.submit("look.apply", params).wait()
         return styled
 
-    def composite(self, styled: Path, target: Path, frames: range) -> dict[int, Path]:
-        """Final frames out of Blender's compositor, by frame number."""
+    def composite(
+        self, styled: Path, target: Path, frames: range, effects: Sequence[dict[str, Any]] = ()
+    ) -> dict[int, Path]:
+        """Final frames out of Blender's compositor, by frame number; ``effects``: what burns in them."""
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         done = self.blender(
-            "composite", copy=str(self.copy), styled=str(styled), target=str(target), first=frames[0], last=frames[-1]
+            "composite",
+            copy=str(self.copy),
+            styled=str(styled),
+            target=str(target),
+            first=frames[0],
+            last=frames[-1],
+            effects=effects,
         )
         return dict(zip(frames, map(Path, done["frames"]), strict=True))
 
@@ -288,10 +298,14 @@ class Demo:
                 styled = self.apply(shot, look, backend)
         finally:
             backend.close()
+        harbour, final = self.options.blend is None, self.out / "final"
         with clock.part("composite", "Compositing in Blender"):
-            finals = self.composite(styled, self.out / "final", self.frames)
+            finals = {"styled": self.composite(styled, self.work / "final" if harbour else final, self.frames)}
+        if harbour:
+            with clock.part("effects", "Setting fire to it"):
+                finals["burning"] = self.composite(styled, final, self.frames, BURNING)
         with clock.part("measure", "Measuring, and making the sheet"):
-            colour = self.colour(shot, paintings, styled, finals)
+            colour = self.colour(shot, paintings, styled, finals["styled"])
             still = len(self.frames) == 1
             ratio = self.warp_ratio(shot, styled)
             sheet, film = self.out / "sheet.png", self.out / "movie.mp4"
@@ -299,7 +313,8 @@ class Demo:
             results.contact_sheet(shot, paintings, finals, sheet, words)
             film.unlink(missing_ok=True)
             if not still:
-                pictures = [str(path) for path in finals.values()]
+                *_, last = finals.values()
+                pictures = [str(path) for path in last.values()]
                 size, fps = self.facts["size"], self.facts["fps"]
                 self.blender("movie", frames=pictures, size=size, fps=fps, target=str(film))
         return {
@@ -318,7 +333,7 @@ class Demo:
             "changed": [*self.facts["changed"], *self.notes],
             "sheet": str(sheet),
             "movie": None if still else str(film),
-            "final": str(self.out / "final"),
+            "final": str(final),
         }
 
 

@@ -8,19 +8,22 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 import addon
-from addon import compositor, final, paths, rendering
+from addon import compositor, final, paths, preferences, rendering
 from addon.backend.errors import PaintoverError, ShotError
+from addon.effect import properties
+from addon.operators.effects import effect_add, effect_bake, effect_layer_insert
 
 LONGEST = 640  # pixels: what the demo makes of a larger picture
 SAMPLES = 16  # with OpenImageDenoise
 FRAMES = 24
+PIXELS = 256, 384  # of an effect
 
 
 def trees(scene: bpy.types.Scene) -> list[bpy.types.NodeTree]:
@@ -171,9 +174,29 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
     return {"written": [str(path) for path in written]}
 
 
+def burn(scene: bpy.types.Scene, kind: str, at: Sequence[float], controls: dict[str, Any]) -> bpy.types.Object:
+    """An effect, baked for every frame of the scene. Frames of an earlier run that would be the same are kept."""
+    scene.cursor.location = at
+    thing = effect_add(scene, kind)
+    settings = properties.of(thing)
+    settings.folder = kind
+    settings.start, settings.loop = scene.frame_start, False
+    settings.frames = scene.frame_end - scene.frame_start + 1
+    settings.pixels = PIXELS
+    for name, value in controls.items():
+        setattr(settings.controls, name, value)
+    baked = effect_bake(scene, thing)
+    print(f"@ {kind}, {baked['seconds_per_frame']:.2f} s a frame", flush=True)
+    return thing
+
+
 def composite(request: dict[str, Any]) -> dict[str, Any]:
-    """Final frames ``first``..``last`` through the scene's compositor, with ``styled`` put in, under ``target``."""
+    """Final frames ``first``..``last`` through the scene's compositor, with ``styled`` put in, under ``target``.
+
+    ``effects``, see ``harbour.burning``, are baked, and merged with that by depth.
+    """
     scene = open_file(request["copy"])
+    burning = [burn(scene, **effect) for effect in request["effects"]]
     places = paths.places(scene)
     render = scene.render
     if hasattr(render.image_settings, "media_type"):
@@ -182,6 +205,8 @@ def composite(request: dict[str, Any]) -> dict[str, Any]:
     render.filepath = str(Path(request["target"]) / f"{places.name}_")
     first, last = request["first"], request["last"]
     compositor.insert(scene, Path(request["styled"]), places.name, first, last)
+    for thing in burning:
+        effect_layer_insert(scene, thing)
     final.render_final(scene, places.passes, places.name, first, last)
     return {"frames": [render.frame_path(frame=frame) for frame in range(first, last + 1)]}
 
@@ -223,6 +248,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 def main(verb: str, request: Path, answer: Path) -> int:
     """Do one verb; what the artist should know goes into the answer, a fault of ours ends with its traceback."""
+    os.environ[preferences.ENVIRONMENT_VARIABLE] = sys.executable
     addon.register()
     try:
         result = {"value": VERBS[verb](json.loads(request.read_text(encoding="utf-8")))}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.shot import Shot
 from demo import results, run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +91,26 @@ def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
     assert "3 frames are there" in again.stdout
     assert passes == {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["painted"] == [3]
+
+
+def test_what_burns_stands_behind_what_is_nearer(tmp_path: Path) -> None:
+    """A fire behind the monkey: beside it there are flames, over its face there are none."""
+    blend, out = make("mask", tmp_path), tmp_path / "out"
+    done = demo("--blend", blend, "--out", out, "--seconds", 1, "--frames", "1-1")
+    assert done.returncode == 0, done.stderr
+    (passes,) = out.rglob("passes/*.exr")
+    fire = {"kind": "fire", "at": (0.0, 3.0, -3.0), "controls": {"size": 6.0, "smoke": 0.0}}
+    request, answer, final = tmp_path / "request.json", tmp_path / "answer.json", tmp_path / "final"
+    asked = {"copy": str(out / "mask" / "mask.blend"), "styled": str(passes.parents[1] / "styled")}
+    asked |= {"target": str(final), "first": 1, "last": 1, "effects": [fire]}
+    request.write_text(json.dumps(asked), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "demo.stage", "composite", request, answer], cwd=ROOT, check=True)
+    (burning,) = json.loads(answer.read_text(encoding="utf-8"))["value"]["frames"]
+    with Image.open(burning) as after, Image.open(next((out / "final").glob("*.png"))) as before:
+        change = np.abs(np.asarray(after.convert("RGB"), int) - np.asarray(before.convert("RGB"), int)).max(2)
+    depth = Shot.open(passes.parent).read(1, ["depth"])["depth"][..., 0]
+    assert change[depth < 100].max() <= 1
+    assert change[depth >= 100].max() > 60
 
 
 @pytest.mark.parametrize(
