@@ -19,9 +19,10 @@ from .shot import Shot
 
 Image = NDArray[np.floating[Any]]
 
+STILL = 0.1 / 255  # a render whose warp error is less stands still
+SLIP = 0.75  # pixels: what is a little off counts as seen, for the eye sees it too
 # Karras et al. 2018, section 5: 7x7 patches, 128 per image and level, 4 x 128 projections, down to 16 pixels.
 # They draw them from 16384 images; a shot has a few large frames, so 8192 are drawn from each.
-SLIP = 0.75  # pixels: what is a little off counts as seen, for the eye sees it too
 SWD_PATCH = 7
 SWD_PATCHES = 8192
 SWD_REPEATS = 4
@@ -211,10 +212,11 @@ def warp_ratio(shot: Shot, styled_folder: str | Path, frames: Sequence[int] | No
 
     ``styled_folder`` holds frames of the shot's own file names. Every two frames that follow each other in ``frames``
     (default: all) count; 1 means as steady as the render. Raises ``ValueError`` where there is no such pair or the
-    render does not change at all.
+    render hardly changes: then the ratio would only tell how still it stands.
     """
     chosen = shot.frames if frames is None else sorted(frames)
     ours = theirs = 0.0
+    pairs = 0
     before: tuple[int, Image, Image, Image] | None = None
     for frame in chosen:
         passes = shot.read(frame, ["beauty", "vector"])
@@ -225,9 +227,10 @@ def warp_ratio(shot: Shot, styled_folder: str | Path, frames: Sequence[int] | No
         if before is not None and before[0] == frame - 1:
             ours += warp_error(shown, before[1], vector, before[3])
             theirs += warp_error(render, before[2], vector, before[3])
+            pairs += 1
         before = (frame, shown, render, vector)
-    if theirs == 0:
-        raise ValueError("The frames hold no pair in which the render changes: there is no warp ratio.")
+    if theirs <= STILL * pairs:
+        raise ValueError("The frames hold no pair, or the render hardly changes: there is no warp ratio.")
     return ours / theirs
 
 

@@ -180,3 +180,8 @@ def test_warp_ratio_of_a_folder(picture: Image, tmp_path: Path) -> None:
     assert ratios["calm"] < 0.2 and ratios["wild"] > 4
     with pytest.raises(ValueError, match="no pair"):
         metrics.warp_ratio(shot, folders["same"], [1, 3])
+    for frame in range(1, 4):
+        flat = np.full_like(picture, 0.5 + 1e-6 * frame)
+        write_frame(folders["shot"] / f"a_{frame:04d}.exr", flat, np.zeros((*picture.shape[:2], 4), np.float32))
+    with pytest.raises(ValueError, match="hardly changes"):
+        metrics.warp_ratio(Shot.open(folders["shot"]), folders["wild"])

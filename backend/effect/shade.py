@@ -17,7 +17,7 @@ from .physics import number
 from .projection import CHANNELS
 from .resample import enlarged
 
-EXPOSURE: Mapping[str, float] = {"fire": 8.0, "smoke": 8.0, "explosion": 26.0}
+EXPOSURE: Mapping[str, float] = {"fire": 3.0, "smoke": 8.0, "explosion": 26.0}
 """Luminance of emission 1 from the hottest gas."""
 FIRELIGHT: Mapping[str, float] = {"fire": 4.0, "smoke": 4.0, "explosion": 14.0}
 """The same for light that smoke scatters: it is lit from inside."""
