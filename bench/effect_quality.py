@@ -19,7 +19,7 @@ from backend import images, metrics, service
 from backend.effect import examples
 from backend.effect.encoding import Encoding
 from backend.effect.examples import Clip, Clips
-from backend.effect.model_file import WEIGHTS, EffectFile
+from backend.effect.model_file import EffectFile
 from backend.effect.plan import Plan
 from backend.effect.sheet import impression, portrait, sheet
 from backend.effect.train import draw
@@ -51,30 +51,25 @@ def held_out(kind: str, recipe: str, sims: int, effect: EffectFile, job: Job) ->
 
 
 def without_judges(effect: EffectFile, data: Path, job: Job) -> EffectFile:
-    """The same network, trained for the least error alone, on the same simulations and for as many steps."""
+    """The same network, trained for the least error alone, on the same simulations and for as many steps.
+
+    It begins from ``effect`` itself: so it lacks nothing that the other has learned before.
+    """
     training = effect.card["training"]
     out = CACHE / "effects" / f"{effect.kind}-l1.safetensors"
+    begun_from = {"kind": effect.kind, "sha256": effect.card["sha256"]}
     if out.exists():
         kept = EffectFile.open(out)
         same = all(kept.card["training"][name] == training[name] for name in ("data", "steps"))
-        if same and kept.card["plan"] == effect.card["plan"] | NO_JUDGES:
+        if same and kept.card["training"]["begun_from"] == begun_from:
             return kept
-    recipe = out.with_suffix(".toml")
+    recipe, begin = out.with_suffix(".toml"), out.with_name(f"{effect.kind}-begin.safetensors")
     entries = Plan(**effect.card["plan"] | NO_JUDGES).as_json()
     recipe.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in entries.items()), encoding="utf-8")
-    request = {"kind": effect.kind, "data": str(data), "out": str(out), "recipe": str(recipe)}
-    if training["begun_from"]:
-        request["begin"] = str(beginning(training["begun_from"]))
+    effect.save(begin)
+    request = {"kind": effect.kind, "data": str(data), "out": str(out), "recipe": str(recipe), "begin": str(begin)}
     service.call(service.VERBS, "effect.train", request | {"steps": training["steps"]}, job)
     return EffectFile.open(out)
-
-
-def beginning(told: dict[str, str]) -> Path:
-    """The weights that a training began from: Paintover's own of that kind. ``ValueError`` if those are others now."""
-    path = Path(str(WEIGHTS / f"{told['kind']}.safetensors"))
-    if EffectFile.open(path).card["sha256"] != told["sha256"]:
-        raise ValueError(f"the weights of {told['kind']} that this training began from are no longer here")
-    return path
 
 
 def drawn_by(effect: EffectFile, clips: Clips) -> Method:
