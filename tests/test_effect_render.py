@@ -33,7 +33,8 @@ def test_frames_have_layers_and_are_half_floats(burning):
     assert np.isfinite(rgba).all() and rgba.min() >= 0 and rgba[..., 3].max() <= 1
     assert rgba[40:, :, 0].max() > rgba[:20, :, 0].max()  # it burns below
     told = {name: layer(path, name) for name in LAYERS}
-    assert np.allclose(1 - np.exp(-told["density"][..., 0]), rgba[..., 3], atol=2e-3)
+    hidden, glowing = 1 - np.exp(-told["density"][..., 0]), rgba[..., :3].max(2) > 0.5
+    assert (rgba[..., 3] > hidden - 2e-3).all() and (rgba[..., 3] > hidden + 0.05)[glowing].any()
     assert told["temperature"].max() > 1000
     assert 0 < told["depth"].max() < 4
     vector = told["vector"]
@@ -143,9 +144,10 @@ def test_a_loop_closes(tmp_path, lively, monkeypatch):
 
 def test_keys_are_followed_frame_by_frame(tmp_path, fire):
     keyed = YOUNG | {"intensity": [[1, 1.0], [3, 0.0]], "smoke_colour": [[1, [0, 0, 0]], [3, [1, 1, 1]]]}
-    do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL | {"controls": keyed})
-    bright = [read_exr(path)[..., 0].sum() for path in sorted(tmp_path.glob("*.exr"))]
-    assert bright[0] > bright[1] > bright[2]
+    value = do("effect.render", kind="fire", out=tmp_path, weights=fire, **SMALL | {"controls": keyed})
+    bright = value["brightness"]
+    assert bright[0] > bright[1] > 100 * bright[2]
+    assert read_exr(tmp_path / "fire_0003.exr")[..., 0].sum() > 0  # of the smoke, white by then
 
 
 def test_boxes_have_the_shape_of_their_picture():
@@ -179,7 +181,6 @@ def test_boxes_have_the_shape_of_their_picture():
         ({"emitter": {"position": [40, 0, 0]}}, EffectError, "emitter is empty"),
         ({"emitter": {"picture": "nowhere.png"}}, EffectError, "silhouette"),
         ({"kind": "custard"}, UsageError, "custard"),
-        ({"weights": None}, EffectError, "fire"),
         ({"kind": "smoke"}, EffectError, "fire"),
     ],
 )

@@ -34,7 +34,7 @@ from .request import LONGEST, Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, shade
 from .simulation import Effect
 
-FORMAT = 2
+FORMAT = 3
 SIZE = (512, 512)
 FRAMES = 64
 LEAST_LOOP = 8  # frames

@@ -13,14 +13,15 @@ from torch import Tensor
 from .blackbody import LUMINANCE, glow
 from .controls import Value
 from .lighting import LAMP, Lit
-from .physics import number
+from .physics import CHARACTERS, number
 from .projection import CHANNELS
 from .resample import enlarged
 
-EXPOSURE: Mapping[str, float] = {"fire": 3.0, "smoke": 8.0, "explosion": 26.0}
+EXPOSURE: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 2.6}
 """Luminance of emission 1 from the hottest gas."""
-FIRELIGHT: Mapping[str, float] = {"fire": 4.0, "smoke": 4.0, "explosion": 14.0}
+FIRELIGHT: Mapping[str, float] = {"fire": 0.8, "smoke": 0.8, "explosion": 1.8}
 """The same for light that smoke scatters: it is lit from inside."""
+FLAME = 3.0  # optical depth of emission 1 at intensity 1: soot that glows hides as it shines (Kirchhoff 1860)
 _LAMP_COLOUR = (1.35, 1.26, 1.12)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
@@ -34,11 +35,14 @@ _LAYER = CHANNELS.index
 
 @dataclass(frozen=True)
 class Shading:
-    """What colours a kind. ``albedo``: share of the light that smoke scatters on. ``hottest``: K."""
+    """What colours a kind. ``albedo``: share of the light that smoke scatters on. ``hottest``: K. ``bright``: by how
+    much all emission was turned up.
+    """
 
     kind: str
     albedo: tuple[float, float, float]
     hottest: float
+    bright: float = 1.0
 
     @classmethod
     def of(cls, kind: str, values: Mapping[str, Value]) -> "Shading":
@@ -46,15 +50,16 @@ class Shading:
         colour = values["smoke_colour"]
         if not isinstance(colour, tuple):
             raise TypeError("smoke has a colour of three numbers")
-        return cls(kind, colour, number(values["temperature"]))
+        bright = 1.0 if CHARACTERS[kind].briskness else max(number(values["intensity"]), _FAINT)
+        return cls(kind, colour, number(values["temperature"]), bright)
 
 
 def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, most: int = LARGEST) -> Tensor:
     """Pictures (B, 8, H, W) of ``projection.CHANNELS`` to RGBA (B, 4, H, W), scene-linear, premultiplied.
 
     ``lit``: the light on the smoke in the coarse picture, which is ``factor`` times smaller. ``height``: of the box, in
-    metres. Alpha is 1 - exp(-optical depth). Fire adds light without hiding what is behind it. Pictures of more than
-    ``most`` pixels are shaded in bands, for the memory's sake; it makes no difference to them.
+    metres. Alpha is 1 - exp(-optical depth), that of the flames, ``FLAME``, included. Pictures of more than ``most``
+    pixels are shaded in bands, for the memory's sake; it makes no difference to them.
     """
     rows, width = fine.shape[2:]
     pixels = rows / height
@@ -100,7 +105,8 @@ def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float)
     daylight = column(_LAMP_COLOUR) * lamp + column(_SKY_COLOUR) * (sky + _UNLIT)
     glowing = lights[:, 2:] * FIRELIGHT[shading.kind] * (1 - 0.3 * relief)
     smoke = column(shading.albedo) * (daylight + glowing) * alpha
-    return torch.cat((smoke + fire, alpha), 1)
+    flames = torch.exp(-FLAME / shading.bright * fine[:, _LAYER("emission")].clamp(min=0))[:, None]
+    return torch.cat((smoke + fire, 1 - (1 - alpha) * flames), 1)
 
 
 def _spread(lit: Lit, factor: int) -> Tensor:
