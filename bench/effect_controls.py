@@ -20,7 +20,7 @@ from .effect_seams import Array, frames_of, read_layers
 from .kept import Facts
 
 LAYERS = {"vector": "RGBA", "temperature": "V", "density": "V"}
-SEEDS = (1, 2)
+SEEDS = (1, 2, 3)
 BACKDROP = 0.03  # scene-linear grey behind what is shown on a sheet
 
 
@@ -54,7 +54,7 @@ def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...]) -> 
         Sweep("wind", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), "drift"),
         Sweep("wind_direction", (0.0, 36.0, 72.0, 108.0, 144.0, 180.0), "drift", False, {"wind": 2.0}),
         Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "unrest"),
-        Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "stir"),
+        Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "stir", base={"turbulence": 0.2}),
         Sweep("smoke", (0.1, 0.3, 0.6, 1.0, 2.0, 4.0), "density", leaves={"speed": 0.3}),
         Sweep("smoke_colour", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "scattered", leaves={"brightness": 0.01, **motion}),
         Sweep("dissipation", (0.0, 0.25, 0.5, 1.0, 2.0, 4.0), "density", False),
@@ -70,7 +70,7 @@ _STEADY = {"speed": 0.15, "height": 0.15}
 SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
     "fire": (
         *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
-        Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "flame_height"),
+        Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "flame_height", base=_BLACK),
         Sweep("temperature", (1200.0, 1500.0, 1900.0, 2400.0, 3000.0, 4000.0), "blue", base=_BLACK, leaves=_STEADY),
     ),
     "smoke": (
@@ -190,9 +190,8 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
 
     ``brightness``: of the light given off; ``scattered``: of the rest. ``height``, ``flame_height``: share of the
     picture below which 95 % of what shows, or of the light, lies. ``cover``: share of it that shows something.
-    ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that hides what is behind
-    it; ``stir``: its rotation, 1/frame; ``unrest``: how much its motion changes, rms in pixels a frame. ``blue``:
-    against red.
+    ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that is dense; ``stir``:
+    its rotation, 1/frame; ``unrest``: how much its motion changes, rms in pixels a frame. ``blue``: against red.
     """
     weights = np.array(LUMINANCE)
     rows, motions, weighted = [], [], []
@@ -200,11 +199,12 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
         rgba, layers = images.read_exr(path), read_layers(path, LAYERS)
         light = rgba[..., :3] @ weights
         shown = rgba[..., 3] + light / (1 + light)
-        weight = rgba[..., 3] / max(float(rgba[..., 3].sum()), 1e-9)
+        hidden = -np.expm1(-layers["density"][..., 0])
+        weight = hidden / max(float(hidden.sum()), 1e-9)
         right, up = -layers["vector"][..., 0], -layers["vector"][..., 1]
         turning = np.gradient(up, axis=1) + np.gradient(right, axis=0)
         motions.append(layers["vector"][..., :2])
-        weighted.append(rgba[..., 3])
+        weighted.append(hidden)
         rows.append(
             {
                 "brightness": given,

@@ -169,7 +169,6 @@ def test_wind_carries_it_along():
 @pytest.mark.parametrize(
     ("kind", "control", "low", "high", "channel"),
     [
-        ("fire", "intensity", 0.5, 2.0, "emission"),
         ("fire", "fuel", 0.4, 1.5, "emission"),
         ("fire", "smoke", 0.1, 2.0, "optical_depth"),
         ("fire", "temperature", 1200.0, 2600.0, "temperature"),

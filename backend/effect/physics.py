@@ -190,7 +190,6 @@ def physics(
 
     size, fuel, intensity = control("size"), control("fuel").clamp(min=1e-3), control("intensity")
     brisk = torch.where(own("briskness") > 0, intensity, torch.ones_like(intensity))
-    bright = torch.where(own("briskness") > 0, torch.ones_like(intensity), intensity)
     tau = (size / GRAVITY).sqrt()
     cell = size / height
     gravity = GRAVITY / cell
@@ -213,8 +212,8 @@ def physics(
         drag=DRAG / tau,
     )
     optics = Optics(
-        glow=own("glow") * bright,
-        ember=own("ember") * bright,
+        glow=own("glow"),
+        ember=own("ember"),
         extinction=own("extinction"),
         veil=own("veil"),
         hottest=hottest,

@@ -21,7 +21,7 @@ EXPOSURE: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 2.6}
 """Luminance of emission 1 from the hottest gas."""
 FIRELIGHT: Mapping[str, float] = {"fire": 0.8, "smoke": 0.8, "explosion": 1.8}
 """The same for light that smoke scatters: it is lit from inside."""
-FLAME = 3.0  # optical depth of emission 1 at intensity 1: soot that glows hides as it shines (Kirchhoff 1860)
+FLAME = 3.0  # optical depth of emission 1: soot that glows hides as it shines (Kirchhoff 1860)
 _LAMP_COLOUR = (1.35, 1.26, 1.12)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
@@ -36,7 +36,7 @@ _LAYER = CHANNELS.index
 @dataclass(frozen=True)
 class Shading:
     """What colours a kind. ``albedo``: share of the light that smoke scatters on. ``hottest``: K. ``bright``: by how
-    much all emission was turned up.
+    much fire is turned up.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Shading:
         colour = values["smoke_colour"]
         if not isinstance(colour, tuple):
             raise TypeError("smoke has a colour of three numbers")
-        bright = 1.0 if CHARACTERS[kind].briskness else max(number(values["intensity"]), _FAINT)
+        bright = 1.0 if CHARACTERS[kind].briskness else number(values["intensity"])
         return cls(kind, colour, number(values["temperature"]), bright)
 
 
@@ -86,7 +86,7 @@ def brightness(fine: Tensor, shading: Shading) -> float:
 
 def _fire(fine: Tensor, shading: Shading) -> Tensor:
     """Light given off, (B, 3, H, W)."""
-    light = fine[:, _LAYER("emission")].clamp(min=0) * EXPOSURE[shading.kind]
+    light = fine[:, _LAYER("emission")].clamp(min=0) * (EXPOSURE[shading.kind] * shading.bright)
     return glow(fine[:, _LAYER("temperature")], shading.hottest).movedim(-1, 1) * light[:, None]
 
 
@@ -103,9 +103,9 @@ def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float)
     lamp = lights[:, :1] * (1 + relief)
     sky = lights[:, 1:2] * (1 + 0.3 * relief)
     daylight = column(_LAMP_COLOUR) * lamp + column(_SKY_COLOUR) * (sky + _UNLIT)
-    glowing = lights[:, 2:] * FIRELIGHT[shading.kind] * (1 - 0.3 * relief)
+    glowing = lights[:, 2:] * (FIRELIGHT[shading.kind] * shading.bright) * (1 - 0.3 * relief)
     smoke = column(shading.albedo) * (daylight + glowing) * alpha
-    flames = torch.exp(-FLAME / shading.bright * fine[:, _LAYER("emission")].clamp(min=0))[:, None]
+    flames = torch.exp(-FLAME * fine[:, _LAYER("emission")].clamp(min=0))[:, None]
     return torch.cat((smoke + fire, 1 - (1 - alpha) * flames), 1)
 
 
