@@ -10,7 +10,7 @@ from backend.effect.generator import Config, EffectGenerator
 from backend.effect.model_file import EffectFile
 from backend.effect.projection import CHANNELS
 
-TINY = Config(len(CHANNELS), (4, 5), factor=4, noise=2, context=8, blocks=1, widths=(8, 8))
+TINY = Config(len(CHANNELS), (4, 5), (0, 1), factor=4, noise=2, context=8, blocks=1, widths=(8, 8))
 
 
 def tiny(kind: str, path: Path, lively: bool = False) -> Path:

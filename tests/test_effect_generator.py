@@ -20,7 +20,9 @@ def inputs(config: Config, height: int, width: int) -> tuple[Tensor, Tensor, Ten
     )
 
 
-@pytest.mark.parametrize("config", [TINY, Config(8, (4, 5), 8, 2, 8, 2, (8, 4, 4)), Config(3, (), 4, 1, 8, 3, (4, 4))])
+@pytest.mark.parametrize(
+    "config", [TINY, Config(8, (4, 5), (0, 1), 8, 2, 8, 2, (8, 4, 4)), Config(3, (), (0,), 4, 1, 8, 3, (4, 4))]
+)
 def test_the_margin_covers_what_the_network_sees(config: Config) -> None:
     """A change of any input is felt no further than the margin away, so tiles that overlap by it cannot differ."""
     torch.manual_seed(0)
@@ -60,7 +62,7 @@ def test_only_signed_channels_go_below_zero() -> None:
 
 def test_its_work_is_what_was_planned() -> None:
     """64 frames of 512x512 in 15 s leave some 10 GFLOP a frame. Counted here by hooks, layer by layer."""
-    config = Config(8, (4, 5))
+    config = Config(8, (4, 5), (0, 1))
     network, total = EffectGenerator(config).eval(), 0
 
     def count(layer: torch.nn.Conv2d, given: Any, out: Tensor) -> None:
@@ -77,7 +79,7 @@ def test_its_work_is_what_was_planned() -> None:
     assert 2 * parameter_count(network) < 8e6  # bytes of the weights
 
 
-@pytest.mark.parametrize("wrong", [{"factor": 3}, {"widths": (8,)}, {"channels": 0}, {"signed": (9,)}])
+@pytest.mark.parametrize("wrong", [{"factor": 3}, {"widths": (8,)}, {"channels": 0}, {"signed": (9,)}, {"shown": ()}])
 def test_no_network_of_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a network"):
-        Config(**{"channels": 8, "signed": (4, 5)} | wrong)
+        Config(**{"channels": 8, "signed": (4, 5), "shown": (0, 1)} | wrong)

@@ -12,11 +12,13 @@ from .encoding import Encoding
 from .generator import EffectGenerator
 from .model_file import EffectFile
 from .projection import CHANNELS
+from .resample import blurred
 from .sequence import Sequence
 
 LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
 TILE = 1024
 _MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
+_SMOOTH = 0.6  # coarse pixels
 _FAINT = 1e-4  # of light and density: with less, a pixel's averages hardly count beside its neighbours'
 
 
@@ -110,11 +112,12 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
         return picture
     amounts = [channel for channel in range(len(CHANNELS)) if channel not in _MEANS]
     weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
-    weighted = torch.cat((picture[:, _MEANS] * weight, weight), 1)
-    means = F.interpolate(weighted, size, mode="bilinear", align_corners=False)
+    # Without the blur, averages have creases between coarse pixels, which the detail then follows as a grid.
+    weighted = blurred(torch.cat((picture[:, _MEANS] * weight, weight), 1), picture.new_full((len(picture),), _SMOOTH))
+    means = F.interpolate(weighted, size, mode="bicubic", align_corners=False)
     result = picture.new_empty(*picture.shape[:2], *size)
     result[:, amounts] = F.interpolate(picture[:, amounts], size, mode="bicubic", align_corners=False).clamp(min=0)
-    result[:, _MEANS] = means[:, :-1] / means[:, -1:]
+    result[:, _MEANS] = means[:, :-1] / means[:, -1:].clamp(min=0.5 * _FAINT)
     result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]
     result[:, CHANNELS.index("velocity_y")] *= size[0] / picture.shape[2]
     return result

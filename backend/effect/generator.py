@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..learning.blocks import LEAK, SLOPE, ResidualBlock, convolution
 from .resample import enlarged
 
-SOMETHING = 100.0  # one over the encoded value, all channels together, from which on a coarse pixel counts as full
+SOMETHING = 100.0  # one over the encoded amounts, together, from which on a coarse pixel counts as full
 LIMIT = 1.5  # no encoded value goes further: the most that was learned from is 1
 
 
@@ -25,13 +25,15 @@ LIMIT = 1.5  # no encoded value goes further: the most that was learned from is 
 class Config:
     """Shape of the network.
 
-    ``channels``: of a picture. ``signed``: those of them that go below zero. ``factor``: of enlargement, 4 or 8.
+    ``channels``: of a picture. ``signed``: those of them that go below zero. ``shown``: those that say how much a
+    pixel shows. ``factor``: of enlargement, 4 or 8.
     ``noise``: channels of noise. ``context``, ``blocks``: channels and residual blocks at the coarse size. ``widths``:
     channels at each doubled size, the last at full size.
     """
 
     channels: int
     signed: tuple[int, ...]
+    shown: tuple[int, ...]
     factor: int = 8
     noise: int = 4
     context: int = 96
@@ -40,11 +42,12 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signed", tuple(self.signed))
+        object.__setattr__(self, "shown", tuple(self.shown))
         object.__setattr__(self, "widths", tuple(self.widths))
-        whole = self.factor in (4, 8) and 2 ** len(self.widths) == self.factor
+        whole = self.factor in (4, 8) and self.shown and 2 ** len(self.widths) == self.factor
         if not whole or min(self.channels, self.noise, self.context, self.blocks, *self.widths) < 1:
             raise ValueError(f"not a network: {self}")
-        if any(not 0 <= channel < self.channels for channel in self.signed):
+        if any(not 0 <= channel < self.channels for channel in self.signed + self.shown):
             raise ValueError(f"not a network: {self}")
 
     def as_json(self) -> dict[str, Any]:
@@ -126,8 +129,10 @@ class EffectGenerator(nn.Module):
         x = x + self.enter(pixel)
         x = x + self.detail(F.leaky_relu(x, SLOPE))
         x = self.leave(F.leaky_relu(x, SLOPE))
-        # Nothing comes of nothing: a coarse pixel is empty only if all fine ones in it are.
-        there = enlarged(-torch.expm1(-SOMETHING * coarse.abs().sum(1, keepdim=True)), self.config.factor)
+        # Nothing comes of nothing: a coarse pixel is empty only if all fine ones in it are. Averages do not count: what
+        # cannot be seen has a temperature too.
+        amount = coarse[:, self.config.shown].clamp(min=0).sum(1, keepdim=True)
+        there = enlarged(-torch.expm1(-SOMETHING * amount), self.config.factor)
         return self._bounded(base + there * (torch.sigmoid(x[:, -1:]) * detail + x[:, :-1]))
 
     def _bounded(self, fine: Tensor) -> Tensor:

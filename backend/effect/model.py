@@ -200,9 +200,13 @@ def _softened(coarse: Tensor, soft: Tensor) -> Tensor:
 
 def configured(plan: Plan, encoding: Encoding) -> Config:
     """The generator's shape for such pictures."""
-    signed = tuple(number for number, channel in enumerate(encoding.channels) if channel.signed)
-    channels = len(encoding.channels)
-    return Config(channels, signed, plan.factor, plan.noise, plan.context, plan.blocks, plan.widths)
+    signed, shown = (
+        tuple(number for number, channel in enumerate(encoding.channels) if getattr(channel, fact))
+        for fact in ("signed", "shown")
+    )
+    return Config(
+        len(encoding.channels), signed, shown, plan.factor, plan.noise, plan.context, plan.blocks, plan.widths
+    )
 
 
 def _surroundings(batch: Batch, encoding: Encoding) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ FLAME = 3.0  # optical depth of emission 1: soot that glows hides as it shines (
 _LAMP_COLOUR = (1.35, 1.26, 1.12)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
+LEARNED = 144  # rows of the pictures that were learned from: in larger ones, detail is as deep and not as wide
 _RELIEF = 0.4  # how deep the detail of the fine picture is modelled by the lamp
 _FAINT = 1e-3
 LARGEST = 1_500_000  # pixels that are shaded at once
@@ -62,7 +63,7 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     pixels are shaded in bands, for the memory's sake; it makes no difference to them.
     """
     rows, width = fine.shape[2:]
-    pixels = rows / height
+    pixels = min(rows, LEARNED) / height
     if rows * width <= most:
         return _shade(fine, lit, shading, factor, pixels)
     band = max(most // width // factor, 1) * factor

@@ -22,7 +22,7 @@ Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 
 EMITTERS: Mapping[str, Emitter] = {
     "fire": Emitter("sphere", (0.0, -0.05, 0.0), radius=0.15),
-    "smoke": Emitter("disc", (0.0, 0.01, 0.0), radius=0.11, thickness=0.05, edge=0.04),
+    "smoke": Emitter("sphere", (0.0, -0.04, 0.0), radius=0.11),
     "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.07),
 }
 COURANT = 6.0  # cells that gas may cross in one step: beyond that vortices tear
