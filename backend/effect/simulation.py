@@ -21,9 +21,9 @@ Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 """The values of the controls at a frame, counted from 0; those that are not named keep their defaults."""
 
 EMITTERS: Mapping[str, Emitter] = {
-    "fire": Emitter("sphere", (0.0, -0.05, 0.0), radius=0.15),
+    "fire": Emitter("sphere", (0.0, -0.08, 0.0), radius=0.17),
     "smoke": Emitter("sphere", (0.0, -0.04, 0.0), radius=0.11),
-    "explosion": Emitter("sphere", (0.0, 0.1, 0.0), radius=0.07),
+    "explosion": Emitter("sphere", (0.0, 0.12, 0.0), radius=0.085),
 }
 COURANT = 6.0  # cells that gas may cross in one step: beyond that vortices tear
 GROWTH = 0.7  # by what power of e burning gas may grow in one step
