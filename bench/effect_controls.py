@@ -54,8 +54,8 @@ def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...]) -> 
         Sweep("wind", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), "drift"),
         Sweep("wind_direction", (0.0, 36.0, 72.0, 108.0, 144.0, 180.0), "drift", False, {"wind": 2.0}),
         Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "unrest"),
-        Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "stir", base={"turbulence": 0.2}),
-        Sweep("smoke", (0.1, 0.3, 0.6, 1.0, 2.0, 4.0), "density", leaves={"speed": 0.3}),
+        Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "aside", base={"turbulence": 0.2}),
+        Sweep("smoke", (0.1, 0.3, 0.6, 1.0, 2.0, 4.0), "density", leaves={"speed": 0.5}),  # smoke has weight
         Sweep("smoke_colour", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "scattered", leaves={"brightness": 0.01, **motion}),
         Sweep("dissipation", (0.0, 0.25, 0.5, 1.0, 2.0, 4.0), "density", False),
         Sweep("age", ages, "height", leaves={}),
@@ -190,8 +190,9 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
 
     ``brightness``: of the light given off; ``scattered``: of the rest. ``height``, ``flame_height``: share of the
     picture below which 95 % of what shows, or of the light, lies. ``cover``: share of it that shows something.
-    ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that is dense; ``stir``:
-    its rotation, 1/frame; ``unrest``: how much its motion changes, rms in pixels a frame. ``blue``: against red.
+    ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that is dense; ``aside``:
+    how far it goes to the sides against up and down, as gas does that curls. ``unrest``: how much its motion changes,
+    rms, against its speed: turbulence intensity. ``blue``: against red.
     """
     weights = np.array(LUMINANCE)
     rows, motions, weighted = [], [], []
@@ -202,7 +203,6 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
         hidden = -np.expm1(-layers["density"][..., 0])
         weight = hidden / max(float(hidden.sum()), 1e-9)
         right, up = -layers["vector"][..., 0], -layers["vector"][..., 1]
-        turning = np.gradient(up, axis=1) + np.gradient(right, axis=0)
         motions.append(layers["vector"][..., :2])
         weighted.append(hidden)
         rows.append(
@@ -216,13 +216,14 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
                 "drift": float((weight * right).sum()),
                 "rise": float((weight * up).sum()),
                 "speed": float((weight * np.hypot(right, up)).sum()),
-                "stir": float((weight * np.abs(turning)).sum()),
+                "aside": float((weight * np.abs(right)).sum() / max(float((weight * np.abs(up)).sum()), 1e-9)),
                 "blue": float(rgba[..., 2].sum() / max(float(rgba[..., 0].sum()), 1e-9)),
             }
         )
     there = np.mean(weighted, 0)
     unrest = float(np.sqrt((np.var(motions, 0).sum(2) * there).sum() / max(float(there.sum()), 1e-9)))
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} | {"unrest": unrest}
+    found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return found | {"unrest": unrest / max(found["speed"], 1e-9)}
 
 
 def reach(amount: Array) -> float:

@@ -34,6 +34,7 @@ Method = Callable[[Clip], torch.Tensor]
 
 HELD_SEED = 9_000_001  # of the simulations to be judged on; no training has it
 FRAMES = 16  # of each clip, the first of which, that has nothing before it, is not judged
+EVERY = 7  # of these frames one is compared as a picture: those beside it are nearly the same
 SHOWN = 4
 NO_JUDGES = {"adversarial": 0.0, "motion": 0.0, "features": 0.0}
 
@@ -101,7 +102,7 @@ def warp_errors(frames: Frames, clip: Clip, encoding: Encoding) -> float:
 
 def scores(sides: list[Frames], truths: list[Frames], clips: Sequence[Clip], encoding: Encoding) -> Facts:
     """``sides`` and ``truths``: the judged frames of each clip."""
-    ours, theirs = (list(np.concatenate(frames)) for frames in (sides, truths))
+    ours, theirs = (list(np.concatenate([clip[::EVERY] for clip in frames])) for frames in (sides, truths))
     density, coverage = metrics.density_coverage(ours, theirs)
     levels = metrics.patch_swd(ours, theirs)
     return {
