@@ -7,7 +7,7 @@ BURNING: list[dict[str, Any]] = [
     {
         "kind": "smoke",
         "at": (7.4, 8.4, 4.0),
-        "controls": {"size": 15.0, "wind": 2.0, "smoke_colour": (0.3, 0.29, 0.28)},
+        "controls": {"size": 26.0, "smoke": 2.0, "wind": 0.3, "age": 12.0, "smoke_colour": (0.3, 0.29, 0.28)},
     },
 ]
 """Kinds of effects, their feet in metres, and their controls; those not named keep their defaults."""
