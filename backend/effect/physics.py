@@ -22,6 +22,7 @@ IGNITION = 0.25  # of the hottest gas's excess over the air: what is colder does
 FULL_FUEL = 0.3  # from this much fuel on, more of it burns longer instead of denser
 DRAG = 1.0  # per tau: how soon clear air has the speed of the wind
 FINE = 144  # cells of height with which gas makes all its eddies itself
+FEW = 36  # with fewer yet, more stirring would only tear the gas apart
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def physics(
         optics=optics,
         tau=tau,
         pace=control("time_scale"),
-        stirring=own("stirring") * max(1.0, FINE / height) ** own("backscatter") * control("turbulence") * gravity,
+        stirring=own("stirring") * max(1.0, FINE / max(height, FEW)) ** own("backscatter") * control("turbulence") * gravity,
         rate=own("mouth") / tau,
         temperature=own("warmth") * hottest,
         smoke=own("source_smoke") * control("smoke"),
