@@ -221,6 +221,7 @@ def physics(
         height=size,
         ambient=torch.full_like(size, AMBIENT),
     )
+    lacking = max(1.0, FINE / max(height, FEW))
     angle = torch.deg2rad(control("wind_direction"))
     wind = torch.stack((angle.cos(), torch.zeros_like(angle), -angle.sin()), 1) * (control("wind") / cell)[:, None]
     up = own("inlet") * brisk * height / tau
@@ -229,7 +230,7 @@ def physics(
         optics=optics,
         tau=tau,
         pace=control("time_scale"),
-        stirring=own("stirring") * max(1.0, FINE / max(height, FEW)) ** own("backscatter") * control("turbulence") * gravity,
+        stirring=own("stirring") * lacking ** own("backscatter") * control("turbulence") * gravity,
         rate=own("mouth") / tau,
         temperature=own("warmth") * hottest,
         smoke=own("source_smoke") * control("smoke"),
