@@ -18,7 +18,6 @@ import numpy as np
 from backend import images
 from backend.effect import detail
 
-from .costs import peak_bytes
 from .kept import Facts
 from .shots import CACHE, ROOT
 
@@ -36,7 +35,7 @@ class Scale:
     large: tuple[int, int] = (3840, 2160)
     tile: int = detail.TILE
     cells: int = 128
-    baked: int = 24
+    baked: int = 12
     rendered: int = 2
     samples: int = 64
 
@@ -71,7 +70,7 @@ def rendered(kind: str, name: str, weights: Path | None, size: tuple[int, int], 
     if child.returncode:
         raise RuntimeError(f"effect render failed: see {log}")
     *_, last = told.read_text(encoding="utf-8").splitlines()
-    return Ran(json.loads(last)["value"], seconds, peak_bytes(usage) / 1e9)
+    return Ran(json.loads(last)["value"], seconds, 1024 * usage.ru_maxrss / 1e9)
 
 
 def speed(kind: str, weights: Path | None, scale: Scale) -> Facts:

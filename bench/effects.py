@@ -156,7 +156,7 @@ class Bench:
             print(f"  loop seam {found['loop_seam']:.2f}, border {worst:.2f} of what is inside", flush=True)
 
     def controls(self) -> None:
-        gas, water = {"frames": 16, "size": 160, "most": 6}, {"frames": 48, "size": 96, "most": 6}
+        gas, water = {"frames": 32, "size": 160, "most": 6}, {"frames": 48, "size": 96, "most": 6}
         if self.asked.quick:
             gas, water = {"frames": 4, "size": 48, "most": 3}, {"frames": 12, "size": 48, "most": 3}
         for kind in [*self.gases, *self.waters]:
