@@ -21,6 +21,7 @@ from .kept import Facts
 
 LAYERS = {"vector": "RGBA", "temperature": "V", "density": "V"}
 SEEDS = (1, 2, 3)
+EDDY = 16  # pixels
 BACKDROP = 0.03  # scene-linear grey behind what is shown on a sheet
 
 
@@ -45,15 +46,17 @@ class Sweep:
         return {**self.base, self.control: [value] * 3 if colour else value}
 
 
-def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...]) -> tuple[Sweep, ...]:
-    """What fire, smoke and explosions have in common. ``early``: controls of a moment at which it still grows."""
+def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...], stirred: str) -> tuple[Sweep, ...]:
+    """What fire, smoke and explosions have in common. ``early``: controls of a moment at which it still grows;
+    ``stirred``: what turbulence moves.
+    """
     motion = {"speed": 0.15, "density": 0.15, "height": 0.15}
     return (
         Sweep("size", (0.5, 1.0, 2.0, 4.0, 8.0, 16.0), "speed", False, {"turbulence": 0.5}),
         Sweep("buoyancy", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "rise", base=early),
         Sweep("wind", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), "drift"),
         Sweep("wind_direction", (0.0, 36.0, 72.0, 108.0, 144.0, 180.0), "drift", False, {"wind": 2.0}),
-        Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "unrest"),
+        Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), stirred),
         Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "aside", base={"turbulence": 0.2}),
         Sweep("smoke", (0.1, 0.3, 0.6, 1.0, 2.0, 4.0), "density", leaves={"speed": 0.5}),  # smoke has weight
         Sweep("smoke_colour", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "scattered", leaves={"brightness": 0.01, **motion}),
@@ -69,17 +72,17 @@ _BLACK: dict[str, object] = {"smoke_colour": [0.0, 0.0, 0.0]}  # so that all lig
 _STEADY = {"speed": 0.15, "height": 0.15}
 SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
     "fire": (
-        *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
+        *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5), "unrest"),
         Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "flame_height", base=_BLACK),
         Sweep("temperature", (1200.0, 1500.0, 1900.0, 2400.0, 3000.0, 4000.0), "blue", base=_BLACK, leaves=_STEADY),
     ),
     "smoke": (
-        *_of_gas(False, {}, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+        *_of_gas(False, {}, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0), "unrest"),
         Sweep("intensity", (0.25, 0.5, 1.0, 2.0, 3.0, 4.0), "rise"),
         Sweep("fuel", (0.0, 0.3, 0.6, 1.0, 1.5, 2.0), "brightness", base={"temperature": 1900.0}),
     ),
     "explosion": (
-        *_of_gas(True, _BURST, (0.1, 0.2, 0.4, 0.8, 1.2, 2.0)),
+        *_of_gas(True, _BURST, (0.1, 0.2, 0.4, 0.8, 1.2, 2.0), "eddies"),  # all its motion changes: it bursts
         Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "cover", base=_BURST),
         Sweep("temperature", (1400.0, 1800.0, 2400.0, 3000.0, 4000.0), "blue", base=_BURST | _BLACK, leaves=_STEADY),
     ),
@@ -192,7 +195,8 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
     picture below which 95 % of what shows, or of the light, lies. ``cover``: share of it that shows something.
     ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that is dense; ``aside``:
     how far it goes to the sides against up and down, as gas does that curls. ``unrest``: how much its motion changes,
-    rms, against its speed: turbulence intensity. ``blue``: against red.
+    rms, against its speed: turbulence intensity. ``eddies``: how much motion differs from that around it, rms in pixels
+    a frame. ``blue``: against red.
     """
     weights = np.array(LUMINANCE)
     rows, motions, weighted = [], [], []
@@ -217,6 +221,7 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
                 "rise": float((weight * up).sum()),
                 "speed": float((weight * np.hypot(right, up)).sum()),
                 "aside": float((weight * np.abs(right)).sum() / max(float((weight * np.abs(up)).sum()), 1e-9)),
+                "eddies": eddies(layers["vector"][..., :2], weight),
                 "blue": float(rgba[..., 2].sum() / max(float(rgba[..., 0].sum()), 1e-9)),
             }
         )
@@ -224,6 +229,15 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
     unrest = float(np.sqrt((np.var(motions, 0).sum(2) * there).sum() / max(float(there.sum()), 1e-9)))
     found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     return found | {"unrest": unrest / max(found["speed"], 1e-9)}
+
+
+def eddies(motion: Array, weight: Array) -> float:
+    """How much motion (H, W, 2) differs from its mean over a square of ``EDDY`` pixels, rms, by ``weight`` (H, W)."""
+    rows, columns = (side // EDDY for side in weight.shape)
+    cut = motion[: rows * EDDY, : columns * EDDY].reshape(rows, EDDY, columns, EDDY, 2)
+    share = weight[: rows * EDDY, : columns * EDDY].reshape(rows, EDDY, columns, EDDY, 1)
+    mean = (cut * share).sum((1, 3), keepdims=True) / np.maximum(share.sum((1, 3), keepdims=True), 1e-9)
+    return float(np.sqrt(((cut - mean) ** 2 * share).sum() / max(float(share.sum()), 1e-9)))
 
 
 def reach(amount: Array) -> float:
