@@ -117,7 +117,11 @@ def complaints(tests, folder, rendered):
         scene.frame_set(4)
         os.environ["PAINTOVER_PYTHON"] = str(Path(folder) / "no_python")
     found = {}
+    active = scene.view_layers[0].objects.active
     for name in dir(bpy.ops.paintover):
+        scene.view_layers[
+            0
+        ].objects.active = active  # Add Effect needs nothing that is missing here, and chooses its own
         if name in (
             "stop_job",
             "cancel_job",
