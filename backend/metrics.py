@@ -19,7 +19,7 @@ from .shot import Shot
 
 Image = NDArray[np.floating[Any]]
 
-STILL = 0.1 / 255  # a render whose warp error is less stands still
+STILL = (0.1 / 255) ** 2  # a render whose warp error is less stands still
 SLIP = 0.75  # pixels: what is a little off counts as seen, for the eye sees it too
 # Karras et al. 2018, section 5: 7x7 patches, 128 per image and level, 4 x 128 projections, down to 16 pixels.
 # They draw them from 16384 images; a shot has a few large frames, so 8192 are drawn from each.
