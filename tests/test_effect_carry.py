@@ -10,7 +10,7 @@ from torch import Tensor
 from backend.effect.carry import CarriedNoise, carried, nothing_before
 from backend.effect.encoding import Encoding
 from backend.effect.generator import EffectGenerator
-from backend.effect.resample import blurred, carried_by, enlarged
+from backend.effect.resample import blurred, carried_by, enlarged, unwoven
 from backend.effect.sequence import Sequence
 
 
@@ -22,6 +22,17 @@ def test_enlarging_keeps_sums_and_does_not_overshoot() -> None:
     assert float(wide.mean()) == pytest.approx(0.5)
     row = wide[0, 0, 32]
     assert float((row[2:] - 2 * row[1:-1] + row[:-2]).abs().max()) < 0.03  # no crease
+
+
+def test_a_weave_is_taken_away_and_the_rest_is_kept() -> None:
+    random = torch.Generator().manual_seed(3)
+    ramp = torch.linspace(0, 5, 64).expand(1, 1, 64, 64)
+    weave = torch.randn(1, 1, 8, 8, generator=random).repeat(1, 1, 8, 8)
+    detail = torch.randn(1, 1, 64, 64, generator=random)
+    inside = (..., slice(16, 48), slice(16, 48))
+    assert torch.allclose(unwoven(ramp, 8)[inside], ramp[inside], atol=1e-4)
+    assert float(unwoven(weave, 8)[inside].std()) < 0.05
+    assert float(unwoven(detail, 8)[inside].std()) > 0.9
 
 
 def test_blurring_is_each_pictures_own_and_keeps_sums() -> None:

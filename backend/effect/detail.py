@@ -12,7 +12,7 @@ from .encoding import Encoding
 from .generator import EffectGenerator
 from .model_file import EffectFile
 from .projection import CHANNELS
-from .resample import blurred
+from .resample import blurred, unwoven
 from .sequence import Sequence
 
 LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
@@ -61,9 +61,11 @@ class Detail:
     @torch.inference_mode()
     def draw(self, coarse: Tensor, height: float) -> Tensor:
         """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w), H = factor h; ``height`` of the box in m."""
-        fine = self._in_tiles(*self._inputs(coarse, height))
+        encoding = self._model.encoding
+        drawn = self._in_tiles(*self._inputs(coarse, height))
+        fine = torch.lerp(drawn, unwoven(drawn, self.factor), encoding.shown(drawn))  # and the air stays empty
         self._keep(fine)
-        return self._model.encoding.decode(fine, height)
+        return encoding.decode(fine, height)
 
     @torch.inference_mode()
     def skip(self, coarse: Tensor, height: float, made: Tensor | None = None) -> None:

@@ -18,6 +18,20 @@ def enlarged(pictures: Tensor, factor: int) -> Tensor:
     return pictures
 
 
+def unwoven(pictures: Tensor, factor: int) -> Tensor:
+    """(N, C, H, W) without what repeats from one coarse pixel, ``factor`` pixels, to the next.
+
+    No gas does that: it is a habit of the network, which can be seen on smooth smoke. What is finer than a coarse pixel
+    is averaged over its neighbours, each place in it by itself, and taken away.
+    """
+    before, after = factor // 2, factor // 2 - 1
+    smooth = F.avg_pool2d(F.pad(pictures, (before, after, before, after), "replicate"), factor, 1)
+    smooth = F.avg_pool2d(F.pad(smooth, (after, before, after, before), "replicate"), factor, 1)
+    places = F.pixel_unshuffle(pictures - smooth, factor)
+    habit = F.avg_pool2d(F.pad(places, (1, 1, 1, 1), "replicate"), 3, 1)
+    return pictures - F.pixel_shuffle(habit, factor)
+
+
 def blurred(pictures: Tensor, radius: Tensor) -> Tensor:
     """(N, C, h, w) under a Gaussian of standard deviation ``radius`` (N), in pixels; edges go on as they end."""
     reach = math.ceil(2.5 * float(radius.max()))
