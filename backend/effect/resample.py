@@ -24,10 +24,7 @@ def unwoven(pictures: Tensor, factor: int) -> Tensor:
     No gas does that: it is a habit of the network, which can be seen on smooth smoke. What is finer than a coarse pixel
     is averaged over its neighbours, each place in it by itself, and taken away.
     """
-    before, after = factor // 2, factor // 2 - 1
-    smooth = F.avg_pool2d(F.pad(pictures, (before, after, before, after), "replicate"), factor, 1)
-    smooth = F.avg_pool2d(F.pad(smooth, (after, before, after, before), "replicate"), factor, 1)
-    places = F.pixel_unshuffle(pictures - smooth, factor)
+    places = F.pixel_unshuffle(pictures - enlarged(F.avg_pool2d(pictures, factor), factor), factor)
     habit = F.avg_pool2d(F.pad(places, (1, 1, 1, 1), "replicate"), 3, 1)
     return pictures - F.pixel_shuffle(habit, factor)
 
