@@ -29,10 +29,12 @@ def test_a_weave_is_taken_away_and_the_rest_is_kept() -> None:
     ramp = torch.linspace(0, 5, 64).expand(1, 1, 64, 64)
     weave = torch.randn(1, 1, 8, 8, generator=random).repeat(1, 1, 8, 8)
     detail = torch.randn(1, 1, 64, 64, generator=random)
+    all_of_it = torch.ones(1, 1, 8, 8)
     inside = (..., slice(16, 48), slice(16, 48))
-    assert torch.allclose(unwoven(ramp, 8)[inside], ramp[inside], atol=1e-4)
-    assert float(unwoven(weave, 8)[inside].std()) < 0.05
-    assert float(unwoven(detail, 8)[inside].std()) > 0.9
+    assert torch.allclose(unwoven(ramp, 8, all_of_it)[inside], ramp[inside], atol=1e-4)
+    assert float(unwoven(weave, 8, all_of_it)[inside].std()) < 0.05
+    assert float(unwoven(detail, 8, all_of_it)[inside].std()) > 0.9
+    assert torch.equal(unwoven(weave, 8, 0 * all_of_it), weave)
 
 
 def test_blurring_is_each_pictures_own_and_keeps_sums() -> None:

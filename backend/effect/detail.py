@@ -62,8 +62,8 @@ class Detail:
     def draw(self, coarse: Tensor, height: float) -> Tensor:
         """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w), H = factor h; ``height`` of the box in m."""
         encoding = self._model.encoding
-        drawn = self._in_tiles(*self._inputs(coarse, height))
-        fine = torch.lerp(drawn, unwoven(drawn, self.factor), encoding.shown(drawn))  # and the air stays empty
+        inputs = self._inputs(coarse, height)
+        fine = unwoven(self._in_tiles(*inputs), self.factor, encoding.shown(inputs[0]))
         self._keep(fine)
         return encoding.decode(fine, height)
 

@@ -18,15 +18,17 @@ def enlarged(pictures: Tensor, factor: int) -> Tensor:
     return pictures
 
 
-def unwoven(pictures: Tensor, factor: int) -> Tensor:
-    """(N, C, H, W) without what repeats from one coarse pixel, ``factor`` pixels, to the next.
+def unwoven(pictures: Tensor, factor: int, share: Tensor) -> Tensor:
+    """(N, C, H, W) without what repeats from one coarse pixel, ``factor`` pixels, to the next, or with less of it.
+
+    ``share`` (N, 1, h, w): how much of it is taken away, 0..1; nothing where there is only air.
 
     No gas does that: it is a habit of the network, which can be seen on smooth smoke. What is finer than a coarse pixel
     is averaged over its neighbours, each place in it by itself, and taken away.
     """
     places = F.pixel_unshuffle(pictures - enlarged(F.avg_pool2d(pictures, factor), factor), factor)
     habit = F.avg_pool2d(F.pad(places, (1, 1, 1, 1), "replicate"), 3, 1)
-    return pictures - F.pixel_shuffle(habit, factor)
+    return pictures - F.pixel_shuffle(habit * share, factor)
 
 
 def blurred(pictures: Tensor, radius: Tensor) -> Tensor:
