@@ -128,10 +128,6 @@ class Encoding:
         sign = encoded.new_tensor([-1.0 if channel.name == "velocity_x" else 1.0 for channel in self.channels])
         return encoded.flip(-1) * sign[:, None, None]
 
-    def lowest(self, like: Tensor) -> Tensor:
-        """(C, 1, 1): 1 for channels that go below rest, else 0."""
-        return like.new_tensor([float(channel.signed) for channel in self.channels])[:, None, None]
-
     def fitted(self, pictures: Sequence[tuple[Tensor, float]]) -> "Encoding":
         """The same with every ``most`` and ``soft`` as these (pictures, height) have them."""
         channels = []

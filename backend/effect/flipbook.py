@@ -99,7 +99,7 @@ def flipbook(
 def straight(rgba: FloatImage) -> ByteImage:
     """Display colours with straight alpha, 8 bits, of (H, W, 4) scene-linear premultiplied ones.
 
-    Fire adds light and hides little, which straight alpha cannot tell. So what shines more brightly than its alpha
+    Fire gives more light than it hides, which straight alpha cannot tell. So what shines more brightly than its alpha
     allows hides as much as it shines: before black it looks the same.
     """
     alpha = np.clip(rgba[..., 3:], 0, 1)

@@ -200,13 +200,10 @@ def _softened(coarse: Tensor, soft: Tensor) -> Tensor:
 
 def configured(plan: Plan, encoding: Encoding) -> Config:
     """The generator's shape for such pictures."""
-    signed, shown = (
-        tuple(number for number, channel in enumerate(encoding.channels) if getattr(channel, fact))
-        for fact in ("signed", "shown")
-    )
-    return Config(
-        len(encoding.channels), signed, shown, plan.factor, plan.noise, plan.context, plan.blocks, plan.widths
-    )
+    signed = tuple(number for number, channel in enumerate(encoding.channels) if channel.signed)
+    shown = tuple(number for number, channel in enumerate(encoding.channels) if channel.shown)
+    count = len(encoding.channels)
+    return Config(count, signed, shown, plan.factor, plan.noise, plan.context, plan.blocks, plan.widths)
 
 
 def _surroundings(batch: Batch, encoding: Encoding) -> tuple[Tensor, Tensor]:

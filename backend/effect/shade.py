@@ -92,7 +92,7 @@ def _fire(fine: Tensor, shading: Shading) -> Tensor:
 
 
 def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float) -> Tensor:
-    """``pixels``: to a metre."""
+    """``pixels``: to a metre, in a picture of at most ``LEARNED`` rows."""
     alpha = -torch.expm1(-fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None]
     fire = _fire(fine, shading)
     lights = _spread(lit, factor)
