@@ -12,13 +12,16 @@ from .encoding import Encoding
 from .generator import EffectGenerator
 from .model_file import EffectFile
 from .projection import CHANNELS
-from .resample import blurred, unwoven
+from .resample import blurred, enlarged, unwoven
 from .sequence import Sequence
 
 LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
 TILE = 1024
+LEARNED = 144  # rows of the pictures that were learned from
 _MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
 _SMOOTH = 0.6  # coarse pixels
+_DARK = 5e-4  # of light: with less it makes no difference whether there is more or less of it
+_DIMMED = (0.25, 2.0)
 _FAINT = 1e-4  # of light and density: with less, a pixel's averages hardly count beside its neighbours'
 
 
@@ -65,7 +68,9 @@ class Detail:
         inputs = self._inputs(coarse, height)
         fine = unwoven(self._in_tiles(*inputs), self.factor, encoding.shown(inputs[0]))
         self._keep(fine)
-        return encoding.decode(fine, height)
+        if fine.shape[2] > LEARNED:
+            fine = torch.lerp(enlarged(inputs[0], self.factor), fine, _calmer(LEARNED / fine.shape[2], fine))
+        return as_bright(encoding.decode(fine, height), coarse.to(fine), self.factor)
 
     @torch.inference_mode()
     def skip(self, coarse: Tensor, height: float, made: Tensor | None = None) -> None:
@@ -103,6 +108,27 @@ class Detail:
                     :, :, top - above : top - above + tile, left - before : left - before + tile
                 ]
         return fine
+
+
+def _calmer(smaller: float, like: Tensor) -> Tensor:
+    """How much of the detail, (8, 1, 1), remains where a pixel is a ``smaller`` part of the box than what was learned.
+
+    The scalars of a turbulent flow differ by the cube root of the distance (Obukhov 1949, Corrsin 1951), and their sums
+    along columns by still less, as eddies that lie behind each other do not know of each other.
+    """
+    powers = [1 / 2 if name == "optical_depth" else 1 / 3 for name in CHANNELS]
+    return smaller ** like.new_tensor(powers)[:, None, None]
+
+
+def as_bright(fine: Tensor, coarse: Tensor, factor: int) -> Tensor:
+    """``fine`` pictures (N, 8, H, W) with as much light in each place as the ``coarse`` ones (N, 8, h, w) have there.
+
+    What the network is not sure of it draws too bright, by a third in flames: it judges light by its logarithm.
+    """
+    light = fine[:, :1]
+    share = (coarse[:, :1] + _DARK) / (F.avg_pool2d(light, factor) + _DARK)
+    light *= enlarged(share.clamp(*_DIMMED), factor)
+    return fine
 
 
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..learning.blocks import LEAK, SLOPE, ResidualBlock, convolution
 from .resample import enlarged
 
-SOMETHING = 100.0  # one over the encoded amounts, together, from which on a coarse pixel counts as full
+SOMETHING = 20.0  # one over the encoded amounts, together, from which on a coarse pixel counts as full
 LIMIT = 1.5  # no encoded value goes further: the most that was learned from is 1
 
 

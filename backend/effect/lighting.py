@@ -18,7 +18,7 @@ LAMP = (-0.7, 0.7, 0.25)  # toward the lamp: to the left, above, and before the 
 _SKY = ((0.0, 1.0, 0.0), (-0.9, 0.5, 0.0), (0.9, 0.5, 0.0), (0.0, 0.5, 0.9), (0.0, 0.5, -0.9))
 # Light that was scattered several times reaches deeper: octaves of ever thinner smoke and ever less light, as in
 # Wrenninge, Kulla and Lundqvist 2013, "Oz: The Great and Volumetric", section 3.
-_OCTAVES, _THINNER, _FAINTER = 3, 0.35, 0.36
+_OCTAVES, _THINNER, _FAINTER = 3, 0.35, 0.25
 _REACH = 4  # doublings of a cell over which firelight is followed
 LIGHTS = 5
 

@@ -33,19 +33,21 @@ class Waves:
     def drawn(
         cls,
         seeds: Sequence[int],
-        longest: float,
+        longest: Sequence[float],
         shortest: float,
         lives: Tensor,
         periods: Tensor | None = None,
         count: int = 48,
     ) -> "Waves":
-        """Waves between ``longest`` and ``shortest`` (heights), the same for the same seed, on any device.
+        """Waves between each box's ``longest`` and ``shortest`` (heights), the same for the same seed, on any device.
 
         ``lives`` (B,): seconds that the longest wave of each box takes; shorter ones are faster, as eddies are: their
         rate grows as wave number^(2/3). ``periods`` (B,): the noise repeats exactly after so many seconds.
         """
         parts = [
-            _draw(seed, longest, shortest, float(lives[box]), None if periods is None else float(periods[box]), count)
+            _draw(
+                seed, longest[box], shortest, float(lives[box]), None if periods is None else float(periods[box]), count
+            )
             for box, seed in enumerate(seeds)
         ]
         vectors, rates, phases, directions = (torch.stack(part) for part in zip(*parts, strict=True))

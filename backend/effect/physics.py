@@ -32,7 +32,8 @@ class Character:
     ``lift``: acceleration of the hottest gas. ``weight``: of smoke 1, downward. ``life``: how long fuel 1 burns, with
     the control at 1. ``inlet``: upward speed at the emitter; ``mouth``: how fast gas is replaced there, 1/tau.
     ``burst``: how long the emitter works. ``warmth``: of what it lets in, against the hottest gas. ``source_smoke``:
-    how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches.
+    how much smoke it lets in; burning makes ``soot``. ``coverage``, ``contrast``: how noise cuts it into patches, up to
+    ``grain`` (heights) wide.
     ``backscatter`` (Leith 1990): with fewer cells than ``FINE`` the air is stirred more, by this power of how many
     lack, for the eddies that the cells cannot hold: else gas rises in unbroken columns.
     ``growth``: 1 where more fuel is a larger ball of it, which burns for longer as its radius is longer; 0 where it is
@@ -60,6 +61,7 @@ class Character:
     ember: float
     extinction: float
     veil: float
+    grain: float
     coverage: float
     contrast: float
     growth: float
@@ -88,6 +90,7 @@ CHARACTERS: Mapping[str, Character] = {
         ember=1.0,
         extinction=12.0,
         veil=2.0,
+        grain=0.25,
         coverage=0.9,
         contrast=1.1,
         growth=0.0,
@@ -114,6 +117,7 @@ CHARACTERS: Mapping[str, Character] = {
         ember=0.0,
         extinction=50.0,
         veil=2.0,
+        grain=0.25,
         coverage=0.55,
         contrast=1.1,
         growth=0.0,
@@ -121,27 +125,28 @@ CHARACTERS: Mapping[str, Character] = {
     ),
     "explosion": Character(
         lift=2.0,
-        weight=0.05,
-        life=0.25,
+        weight=0.08,
+        life=0.2,
         heat=2.0,
-        soot=0.6,
-        expansion=4.4,
-        cooling=0.6,
-        mixing=0.15,
+        soot=0.8,
+        expansion=4.2,
+        cooling=0.4,
+        mixing=0.2,
         swirl=3.0,
-        stirring=2.5,
+        stirring=2.0,
         backscatter=0.3,
         inlet=0.0,
         mouth=200.0,
         burst=0.04,
         warmth=0.8,
-        source_smoke=0.1,
+        source_smoke=0.3,
         glow=20.0,
         ember=14.0,
         extinction=35.0,
         veil=8.0,
-        coverage=0.6,
-        contrast=0.8,
+        grain=0.11,
+        coverage=0.2,
+        contrast=2.5,
         growth=1.0,
         briskness=0.0,
     ),
@@ -154,8 +159,8 @@ class Physics:
 
     ``tau``: s. ``pace``: of the effect's time against the clock's. ``stirring``: rms acceleration of the turbulence,
     cells/s^2. ``rate`` (1/s), ``temperature`` (K above the air), ``smoke``, ``fuel``, ``inlet`` (cells/s), ``burst``
-    (s): what the emitter lets in, how fast, for how long. ``coverage``, ``contrast``: see ``Character``. ``wind``:
-    cells/s.
+    (s): what the emitter lets in, how fast, for how long. ``grain``, ``coverage``, ``contrast``: see ``Character``.
+    ``wind``: cells/s.
     """
 
     medium: Medium
@@ -169,6 +174,7 @@ class Physics:
     fuel: Tensor
     inlet: Tensor
     burst: Tensor
+    grain: Tensor
     coverage: Tensor
     contrast: Tensor
     wind: Tensor
@@ -237,6 +243,7 @@ def physics(
         fuel=enriched,
         inlet=torch.stack((torch.zeros_like(up), up, torch.zeros_like(up)), 1),
         burst=own("burst") * tau,
+        grain=own("grain"),
         coverage=own("coverage"),
         contrast=own("contrast"),
         wind=wind,

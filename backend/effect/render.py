@@ -34,11 +34,12 @@ from .request import LONGEST, Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, shade
 from .simulation import Effect
 
-FORMAT = 3
+FORMAT = 4
 SIZE = (512, 512)
 FRAMES = 64
 LEAST_LOOP = 8  # frames
 LEAD = int(LIFE)  # frames that a loop is drawn before its first: by then what is carried has settled
+SETTLING = 2  # how often the first of other frames is drawn before: what comes of nothing is stiff
 KEEP_EVERY = 20.0  # seconds after which a run that is killed goes on where it was
 COARSE_SHARE = 0.3  # of a run's time that goes into the coarse simulation
 
@@ -72,8 +73,8 @@ class Bake:
         return -(-height // self.factor), -(-width // self.factor)
 
     def values(self, frame: int) -> dict[str, Value]:
-        """The controls at a frame; before a loop's first comes its last."""
-        return self.take.values(frame % self.take.frames if self.take.loop else frame)
+        """The controls at a frame; before a loop's first comes its last, otherwise the first itself."""
+        return self.take.values(frame % self.take.frames if self.take.loop else max(frame, 0))
 
     def path(self, frame: int) -> Path:
         """Of a frame counted from 0."""
@@ -181,7 +182,7 @@ class _Run:
 
     def __init__(self, bake: Bake, todo: list[int], job: Job) -> None:
         self.bake, self.todo, self.job = bake, todo, job
-        self.first = -LEAD if bake.take.loop else 0
+        self.first = -LEAD if bake.take.loop else -SETTLING
         self._memory = _Memory(bake.out / f".{bake.kind}.carried.safetensors", bake.recipe)
         period = bake.take.frames if bake.take.loop else None
         seed = int(number(bake.take.values(0)["seed"]))
@@ -233,7 +234,9 @@ class _Run:
         take = self.bake.take
         views = take.shown(self.bake.size, self.bake.small[0], self.job)
         if not take.loop:
-            yield from _ahead(views)
+            for frame, view in _ahead(views):
+                for drawn in range(self.first if frame == 0 else frame, frame + 1):
+                    yield drawn, view
             return
         found: dict[int, View] = {}
         for frame, view in views:

@@ -3,6 +3,7 @@
 Fire glows with the colour of its temperature. Smoke scatters a lamp's light, the sky's, and that of the fire inside it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from .blackbody import LUMINANCE, glow
 from .controls import Value
+from .detail import LEARNED
 from .lighting import LAMP, Lit
 from .physics import CHARACTERS, number
 from .projection import CHANNELS
@@ -22,15 +24,18 @@ EXPOSURE: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 2.6}
 FIRELIGHT: Mapping[str, float] = {"fire": 0.8, "smoke": 0.8, "explosion": 1.8}
 """The same for light that smoke scatters: it is lit from inside."""
 FLAME = 3.0  # optical depth of emission 1: soot that glows hides as it shines (Kirchhoff 1860)
-_LAMP_COLOUR = (1.35, 1.26, 1.12)
+_LAMP_COLOUR = (1.75, 1.64, 1.46)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
-LEARNED = 144  # rows of the pictures that were learned from: in larger ones, detail is as deep and not as wide
-_RELIEF = 0.4  # how deep the detail of the fine picture is modelled by the lamp
+_FLUFF = 14.0  # pixels by which smoke bulges toward the camera where it is e - 1 thick
+_SIZES = (0.3, 0.6, 1.0, 1.0, 0.7)  # how much relief of 1, 2, 4, 8 and 16 pixels counts
+_TURNED, _SUNKEN = 0.42, 0.45  # how much light a slope gets more, or less, and how much less a hollow gets
+_DEEP = 4  # pixels: depth is not drawn as finely as density
 _FAINT = 1e-3
 LARGEST = 1_500_000  # pixels that are shaded at once
 _BAND = 256  # rows of which the brightness is taken at once
-MARGIN = 4  # coarse pixels around it that a pixel's shade depends on
+_CELL = 2 ** (len(_SIZES) - 1)  # pixels of a side: the largest relief
+MARGIN = 8 * _CELL  # pixels around it that a pixel's shade depends on
 _LAYER = CHANNELS.index
 
 
@@ -63,13 +68,13 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     pixels are shaded in bands, for the memory's sake; it makes no difference to them.
     """
     rows, width = fine.shape[2:]
-    pixels = min(rows, LEARNED) / height
+    pixels = min(rows, LEARNED) / height  # in larger pictures detail is as deep and not as wide
     if rows * width <= most:
         return _shade(fine, lit, shading, factor, pixels)
-    band = max(most // width // factor, 1) * factor
+    band = max(most // width // _CELL, 1) * _CELL
     bands = []
     for top in range(0, rows, band):
-        first, end = max(top - MARGIN * factor, 0), min(top + band + MARGIN * factor, rows)
+        first, end = max(top - MARGIN, 0), min(top + band + MARGIN, rows)
         cells = slice(first // factor, end // factor)
         part = Lit(lit.weighted[:, :, cells], lit.weight[:, :, cells])
         shaded = _shade(fine[:, :, first:end], part, shading, factor, pixels)
@@ -96,15 +101,16 @@ def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float)
     alpha = -torch.expm1(-fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None]
     fire = _fire(fine, shading)
     lights = _spread(lit, factor)
-    relief = _relief(fine, alpha, factor, pixels)
+    turned, sunken = _relief(fine, alpha, pixels).split(1, 1)
 
     def column(colour: tuple[float, float, float]) -> Tensor:
         return fine.new_tensor(colour).view(1, 3, 1, 1)
 
-    lamp = lights[:, :1] * (1 + relief)
-    sky = lights[:, 1:2] * (1 + 0.3 * relief)
+    open_ = torch.exp(-_SUNKEN * sunken)
+    lamp = lights[:, :1] * torch.exp(_TURNED * turned) * open_
+    sky = lights[:, 1:2] * open_
     daylight = column(_LAMP_COLOUR) * lamp + column(_SKY_COLOUR) * (sky + _UNLIT)
-    glowing = lights[:, 2:] * (FIRELIGHT[shading.kind] * shading.bright) * (1 - 0.3 * relief)
+    glowing = lights[:, 2:] * (FIRELIGHT[shading.kind] * shading.bright) * open_
     smoke = column(shading.albedo) * (daylight + glowing) * alpha
     flames = torch.exp(-FLAME * fine[:, _LAYER("emission")].clamp(min=0))[:, None]
     return torch.cat((smoke + fire, 1 - (1 - alpha) * flames), 1)
@@ -120,28 +126,46 @@ def _spread(lit: Lit, factor: int) -> Tensor:
     return fine[:, :-1] / fine[:, -1:]
 
 
-def _relief(fine: Tensor, alpha: Tensor, factor: int, pixels: float) -> Tensor:
-    """How much more, or less, than its surroundings the lamp lights each pixel (B, 1, H, W), about -1..1.
+def _relief(fine: Tensor, alpha: Tensor, pixels: float) -> Tensor:
+    """How far the surface that one sees turns to the lamp at each pixel, and how far it lies in a hollow: (B, 2, H, W),
+    about -2..2.
 
-    From the slope of the surface that one sees, of which only what is finer than the coarse picture counts: the rest of
-    the shading was done in the volume. Thin smoke has no surface; it bulges by its optical depth.
+    Smoke bulges toward the camera by its optical depth and lies as deep as the picture says; thin smoke has no surface.
+    Of such a relief, every size is judged by itself and softly, by a pyramid of ever larger pixels: light that is
+    scattered about in smoke shows its billows, and none of the edges that a stone would have.
     """
-    depth = fine[:, _LAYER("depth")][:, None] * pixels
-    bulge = torch.log1p(fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None] * factor
-    around = _blurred(torch.cat((depth * alpha, alpha, bulge), 1), factor)
-    surface = (around[:, :1] / (around[:, 1:2] + _FAINT) - depth) * alpha**2
-    rise = F.pad(surface + bulge - around[:, 2:], (1, 1, 1, 1), mode="replicate")
-    right = (rise[:, :, 1:-1, 2:] - rise[:, :, 1:-1, :-2]) * 0.5
-    down = (rise[:, :, 2:, 1:-1] - rise[:, :, :-2, 1:-1]) * 0.5
+    rise = torch.log1p(fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None] * _FLUFF
+    rise = rise - _smooth_depth(fine[:, _LAYER("depth")][:, None], alpha) * pixels
+    rows, width = rise.shape[2:]
+    levels = [F.pad(rise, (0, -width % _CELL, 0, -rows % _CELL), mode="replicate")]
+    for _ in _SIZES[1:]:
+        levels.append(F.avg_pool2d(levels[-1], 2))
     x, y, _ = LAMP
-    facing = (down * y - right * x) * torch.rsqrt(1 + right**2 + down**2)
-    return _RELIEF * torch.tanh(0.5 * facing)
+    right, up = round(x / abs(x)), round(y / abs(y))
+    total = around = None
+    for level, size in reversed(list(enumerate(_SIZES))):
+        here = levels[level]
+        turned = (_beside(here, -right, -up) - _beside(here, right, up)) / (2 * math.sqrt(2))
+        sunken = torch.zeros_like(here) if around is None else around - here
+        own = torch.tanh(torch.cat((turned, sunken), 1) / 2**level) * size
+        total = own if total is None else enlarged(total, 2) + own
+        around = enlarged(here, 2)
+    assert total is not None
+    return total[:, :, :rows, :width] * alpha
 
 
-def _blurred(pictures: Tensor, radius: int) -> Tensor:
-    """The mean under a tent that reaches ``radius`` pixels, an even number, to each side."""
-    half = radius // 2
-    for across, down in ((half, 0), (0, half)) * 2:  # one side after the other: so it costs the less
-        padded = F.pad(pictures, (across, across, down, down), mode="replicate")
-        pictures = F.avg_pool2d(padded, (2 * down + 1, 2 * across + 1), 1)
-    return pictures
+def _beside(heights: Tensor, right: int, up: int) -> Tensor:
+    """What lies one pixel aside or less; at the border as there."""
+    sides = F.pad(heights, (1, 1, 1, 1), mode="replicate")
+    return sides[:, :, 1 - up : sides.shape[2] - 1 - up, 1 + right : sides.shape[3] - 1 + right]
+
+
+def _smooth_depth(depth: Tensor, alpha: Tensor) -> Tensor:
+    """(B, 1, H, W) without what is finer than ``_DEEP`` pixels. Where there is no smoke, as nearby."""
+    rows, width = depth.shape[2:]
+    cell = _DEEP * _DEEP
+    both = F.pad(torch.cat((depth * alpha, alpha), 1), (0, -width % cell, 0, -rows % cell))
+    near = F.avg_pool2d(both, _DEEP)
+    wide = F.avg_pool2d(F.pad(F.avg_pool2d(near, _DEEP), (1, 1, 1, 1), mode="replicate"), 3, 1)
+    smooth = enlarged(near + 10 * _FAINT * enlarged(wide, _DEEP), _DEEP)[:, :, :rows, :width]
+    return smooth[:, :1] / (smooth[:, 1:] + _FAINT**3)

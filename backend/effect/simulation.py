@@ -23,7 +23,7 @@ Controls: TypeAlias = Callable[[float], Mapping[str, object]]
 EMITTERS: Mapping[str, Emitter] = {
     "fire": Emitter("sphere", (0.0, -0.08, 0.0), radius=0.17),
     "smoke": Emitter("sphere", (0.0, -0.04, 0.0), radius=0.11),
-    "explosion": Emitter("sphere", (0.0, 0.12, 0.0), radius=0.085),
+    "explosion": Emitter("sphere", (0.0, 0.16, 0.0), radius=0.105),
 }
 COURANT = 6.0  # cells that gas may cross in one step: beyond that vortices tear
 GROWTH = 0.7  # by what power of e burning gas may grow in one step
@@ -166,8 +166,8 @@ class Simulation:
         """Gusts in the air, and the flicker of the emitter."""
         seeds = [int(number(effect.values(0)["seed"])) for effect in self.effects]
         period = None if self.period is None else first.pace * self.period / self.fps
-        gusts = Waves.drawn([2 * seed for seed in seeds], 0.5, 0.025, 1.5 * first.tau, period)
-        flicker = Waves.drawn([2 * seed + 1 for seed in seeds], 0.25, 0.03, first.tau, period)
+        gusts = Waves.drawn([2 * seed for seed in seeds], [0.5] * len(seeds), 0.025, 1.5 * first.tau, period)
+        flicker = Waves.drawn([2 * seed + 1 for seed in seeds], first.grain.tolist(), 0.03, first.tau, period)
         return gusts, flicker
 
     def _steps(self, seconds: Tensor, now: Physics) -> int:
