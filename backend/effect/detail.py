@@ -19,6 +19,7 @@ LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures
 TILE = 1024
 LEARNED = 144  # rows of the pictures that were learned from
 _MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
+_LOOKED_AT = 4  # channels that a picture is shaded from: light, density, temperature, depth
 _SMOOTH = 0.6  # coarse pixels
 _DARK = 5e-4  # of light: with less it makes no difference whether there is more or less of it
 _DIMMED = (0.25, 2.0)
@@ -66,7 +67,8 @@ class Detail:
         """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w), H = factor h; ``height`` of the box in m."""
         encoding = self._model.encoding
         inputs = self._inputs(coarse, height)
-        fine = unwoven(self._in_tiles(*inputs), self.factor, encoding.shown(inputs[0]))
+        fine = self._in_tiles(*inputs)
+        fine[:, :_LOOKED_AT] = unwoven(fine[:, :_LOOKED_AT], self.factor, encoding.shown(inputs[0]))
         self._keep(fine)
         if fine.shape[2] > LEARNED:
             fine = torch.lerp(enlarged(inputs[0], self.factor), fine, _calmer(LEARNED / fine.shape[2], fine))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from .. import images as pictures
 from ..errors import EffectError, OutputError, UsageError
-from ..images import HALF_MAX, FloatImage, written_beside
+from ..images import HALF_MAX, HalfImage, written_beside
 from ..job import Job
 from . import mantaflow
 from .carry import LIFE
@@ -265,13 +264,14 @@ class _Run:
         shaded = shade(fine, view.lit, shading, self.bake.factor, height)
         left = (fine.shape[3] - width) // 2
         part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
-        rgba = shaded[part].permute(1, 2, 0).contiguous().numpy()
-        if not np.isfinite(rgba).all():
+        rgba = shaded[part]
+        if not bool(rgba.isfinite().all()):
             raise EffectError(
                 f"Frame {self.bake.start + frame} came out with values that are no numbers.",
                 "Bring the controls nearer to their defaults, and report it: this should not happen.",
             )
-        return _Finished(rgba, layers_of(fine[part]), brightness(fine[part][None], shading))
+        light = brightness(fine[part][None], shading)
+        return _Finished(_half(rgba.permute(1, 2, 0)), layers_of(fine[part]), light)
 
     def _write(self, frame: int, finished: "_Finished") -> Path:
         path = self.bake.path(frame)
@@ -284,8 +284,8 @@ class _Run:
 class _Finished:
     """A frame to be written: RGBA (H, W, 4), the other layers, and what ``shade.brightness`` says."""
 
-    rgba: FloatImage
-    layers: dict[str, np.ndarray[Any, Any]]
+    rgba: HalfImage
+    layers: dict[str, HalfImage]
     brightness: float
 
 
@@ -298,14 +298,18 @@ def _ahead(views: Iterator[tuple[int, View]]) -> Iterator[tuple[int, View]]:
             yield view
 
 
-def layers_of(fine: Tensor) -> dict[str, np.ndarray[Any, Any]]:
-    """The layers beside the colour, of a picture (8, H, W), as half floats."""
-    plane = {name: fine[channel].clamp(-HALF_MAX, HALF_MAX) for channel, name in enumerate(CHANNELS)}
+def layers_of(fine: Tensor) -> dict[str, HalfImage]:
+    """The layers beside the colour, of a picture (8, H, W)."""
+    plane = dict(zip(CHANNELS, fine, strict=True))
     x, y = plane["velocity_x"], plane["velocity_y"]
     vector = torch.stack((-x, y, -x, y), 2)  # Blender's: y upward, from where it was and to where it goes
     found = {"depth": plane["depth"], "vector": vector, "temperature": plane["temperature"]}
-    found["density"] = plane["optical_depth"]
-    return {name: layer.contiguous().numpy().astype(np.float16) for name, layer in found.items()}
+    return {name: _half(layer) for name, layer in (found | {"density": plane["optical_depth"]}).items()}
+
+
+def _half(pixels: Tensor) -> HalfImage:
+    """As a frame's file has them. What ``images.as_half`` does, in a tenth of the time."""
+    return pixels.clamp(-HALF_MAX, HALF_MAX).half().contiguous().numpy()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .physics import CHARACTERS, number
 from .projection import CHANNELS
 from .resample import enlarged
 
-EXPOSURE: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 2.6}
+EXPOSURE: Mapping[str, float] = {"fire": 0.9, "smoke": 0.8, "explosion": 2.6}
 """Luminance of emission 1 from the hottest gas."""
 FIRELIGHT: Mapping[str, float] = {"fire": 0.8, "smoke": 0.8, "explosion": 1.8}
 """The same for light that smoke scatters: it is lit from inside."""
