@@ -8,6 +8,7 @@ from effect_network import TINY, pictures
 from torch import Tensor
 
 from backend.effect.carry import CarriedNoise, carried, nothing_before
+from backend.effect.detail import as_bright
 from backend.effect.encoding import Encoding
 from backend.effect.generator import EffectGenerator
 from backend.effect.resample import blurred, carried_by, enlarged, unwoven
@@ -35,6 +36,17 @@ def test_a_weave_is_taken_away_and_the_rest_is_kept() -> None:
     assert float(unwoven(weave, 8, all_of_it)[inside].std()) < 0.05
     assert float(unwoven(detail, 8, all_of_it)[inside].std()) > 0.9
     assert torch.equal(unwoven(weave, 8, 0 * all_of_it), weave)
+
+
+def test_light_is_neither_made_nor_lost() -> None:
+    coarse, fine = pictures(1), pictures(1, 48, 32)
+    truth = coarse[:, :1].mean()
+    dull = fine.clone()
+    dull[:, :1] = enlarged(coarse[:, :1], 8) * torch.rand(1, 1, 48, 32) * 3
+    assert abs(float(dull[:, :1].mean() / truth) - 1) > 0.2
+    kept = as_bright(dull.clone(), coarse, 8)
+    assert float(kept[:, :1].mean()) == pytest.approx(float(truth), rel=0.05)
+    assert torch.equal(kept[:, 1:], dull[:, 1:])
 
 
 def test_blurring_is_each_pictures_own_and_keeps_sums() -> None:

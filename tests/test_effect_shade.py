@@ -6,7 +6,7 @@ import torch
 
 from backend.effect.blackbody import LUMINANCE, glow
 from backend.effect.lighting import Lit, firelight, shadows
-from backend.effect.shade import Shading, shade
+from backend.effect.shade import Shading, fading, shade
 
 
 def test_the_colour_of_what_glows_follows_its_temperature():
@@ -75,9 +75,28 @@ def test_a_bump_is_lit_on_the_lamps_side():
     assert lamp[30, 30] > 1.05 * lamp[34, 34]
 
 
+def test_a_hollow_is_darker_than_a_hill():
+    fine = torch.zeros(1, 8, 64, 64)
+    fine[:, 2], fine[:, 3] = 293.0, 1.0
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    round_ = 3 * torch.exp(-((x - 32) ** 2 + (y - 32) ** 2) / 18)
+    hollow, hill = (shaded(fine + torch.eye(8)[1].view(1, 8, 1, 1) * (4 + way * round_))[0, 0] for way in (-1, 1))
+    assert hollow[32, 32] < 0.85 * hill[32, 32]
+    assert hollow[:8, :8].mean() == pytest.approx(hill[:8, :8].mean().item(), rel=0.05)
+
+
+def test_gas_thins_out_toward_the_top_and_the_sides_and_stands_on_the_ground():
+    thin, thick = fading(torch.full((100, 100), 0.1)), fading(torch.full((100, 100), 10.0))
+    for seen in (thin, thick):
+        assert seen[40:, 40:60].min() == 1 and seen[-1, 50] == 1
+        assert max(seen[0].max(), seen[:, 0].max(), seen[:, -1].max()) < 0.01
+        assert (seen[:40, 50].diff() >= 0).all()
+    assert (thick >= thin).all() and thick[12, 50] > 2 * thin[12, 50]  # wisps go first: it ends raggedly
+
+
 def test_bands_show_no_seam():
-    fine = torch.rand(1, 8, 64, 24) * torch.tensor([0.5, 3.0, 1500, 2, 1, 1, 1, 1]).view(1, 8, 1, 1)
-    lit = Lit(torch.rand(1, 5, 16, 6), torch.rand(1, 1, 16, 6))
+    fine = torch.rand(1, 8, 400, 24) * torch.tensor([0.5, 3.0, 1500, 2, 1, 1, 1, 1]).view(1, 8, 1, 1)
+    lit = Lit(torch.rand(1, 5, 100, 6), torch.rand(1, 1, 100, 6))
     shading = Shading("explosion", (0.5, 0.5, 0.5), 2400.0)
     whole, banded = shade(fine, lit, shading, 4, 2.0), shade(fine, lit, shading, 4, 2.0, most=20 * 24)
     assert torch.allclose(whole, banded, rtol=1e-4, atol=1e-5)

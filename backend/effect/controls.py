@@ -139,7 +139,7 @@ CONTROLS: Mapping[str, Mapping[str, Control]] = {
     "explosion": _table(
         replace(_SIZE, default=12.0),
         _INTENSITY,
-        replace(_FUEL, low=0.1, meaning="How much there is to burn: more of it makes a larger and longer fireball."),
+        replace(_FUEL, default=0.6, low=0.1, meaning="How much there is to burn: a larger and longer fireball."),
         _BUOYANCY,
         _WIND,
         _DIRECTION,

@@ -21,9 +21,10 @@ from .controls import Value
 from .frames import FPS, with_seed
 from .panel import WATER
 from .physics import number
+from .projection import CHANNELS
 from .request import LONGEST, animated, check_reach, size, source
 from .resample import enlarged
-from .shade import Shading, shade
+from .shade import Shading, fading, shade
 from .simulation import Effect
 from .water import render as tiles
 from .water.shade import shade as shade_water
@@ -118,6 +119,7 @@ def _drawn(kind: str, view: View, values: Mapping[str, Value], shape: tuple[int,
         factor *= 2
     fine = enlarged(view.picture, factor)
     rgba = shade(fine, view.lit, Shading.of(kind, values), factor, number(values["size"]))
+    rgba = rgba * fading(fine[0, CHANNELS.index("optical_depth")])
     rgba = F.interpolate(rgba, (height, width), mode="bilinear", align_corners=False, antialias=True)[0]
     return rgba[:3] + BACKDROP * (1 - rgba[3:])
 

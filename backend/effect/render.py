@@ -30,7 +30,7 @@ from .model_file import EffectFile
 from .physics import number
 from .projection import CHANNELS
 from .request import LONGEST, Animated, animated, check_reach, size, source
-from .shade import Shading, brightness, shade
+from .shade import Shading, brightness, fading, shade
 from .simulation import Effect
 
 FORMAT = 4
@@ -105,10 +105,10 @@ def render(
     """Render ``kind`` as ``out``/KIND_####.exr: half-float, premultiplied, scene-linear RGBA, with further layers.
 
     ``depth``: m from the front of the box. ``vector``: as Blender's Vector pass. ``temperature``: K. ``density``:
-    optical depth. ``picture``: its size, [width, height]. ``controls``: {name: value or [[frame, value], ...]}.
-    ``emitter``: see ``request.source``. ``weights``: a file of one's own training, instead of those that come with
-    Paintover. ``baked``: see ``mantaflow.opened``; it takes the place of the simulation. Frames that are there and
-    whole are kept.
+    optical depth. The colour fades toward the edges, see ``shade.fading``. ``picture``: its size, [width, height].
+    ``controls``: {name: value or [[frame, value], ...]}. ``emitter``: see ``request.source``. ``weights``: a file of
+    one's own training, instead of those that come with Paintover. ``baked``: see ``mantaflow.opened``; it takes the
+    place of the simulation. Frames that are there and whole are kept.
 
     The result's ``brightness`` is the mean linear luminance, one number for each frame, of the light that the effect
     itself gives off; ``box``: how wide, high and deep, in metres, what the first frame shows is. Raises ``UsageError``
@@ -260,11 +260,11 @@ class _Run:
         """A frame of the bake's size, which stands on the lower edge."""
         width, rows = self.bake.size
         shading = Shading.of(self.bake.kind, self.bake.values(frame))
+        left = (fine.shape[3] - width) // 2
         fine = fine.cpu()
         shaded = shade(fine, view.lit, shading, self.bake.factor, height)
-        left = (fine.shape[3] - width) // 2
         part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
-        rgba = shaded[part]
+        rgba = shaded[part] * fading(fine[part][CHANNELS.index("optical_depth")])
         if not bool(rgba.isfinite().all()):
             raise EffectError(
                 f"Frame {self.bake.start + frame} came out with values that are no numbers.",
