@@ -70,9 +70,9 @@ def test_a_bump_is_lit_on_the_lamps_side():
     fine = torch.zeros(1, 8, 64, 64)
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     fine[:, 1], fine[:, 2] = 4.0, 293.0
-    fine[:, 3] = 1.0 - 0.06 * torch.exp(-((x - 32) ** 2 + (y - 32) ** 2) / 8)
+    fine[:, 3] = 1.0 - 0.2 * torch.exp(-((x - 32) ** 2 + (y - 32) ** 2) / 32)
     lamp = shaded(fine)[0, 0]
-    assert lamp[30, 30] > 1.05 * lamp[34, 34]
+    assert lamp[29, 29] > 1.05 * lamp[35, 35]
 
 
 def test_a_hollow_is_darker_than_a_hill():

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .blackbody import LUMINANCE, glow
 from .controls import Value
-from .detail import LEARNED
 from .lighting import LAMP, Lit
 from .physics import CHARACTERS, number
 from .projection import CHANNELS
@@ -27,7 +26,9 @@ FLAME = 3.0  # optical depth of emission 1: soot that glows hides as it shines (
 _LAMP_COLOUR = (1.75, 1.64, 1.46)
 _SKY_COLOUR = (0.2, 0.235, 0.29)
 _UNLIT = 0.08  # of lamp and sky that reaches the deepest shadow: light from the ground and the surroundings
-_FLUFF = 14.0  # pixels by which smoke bulges toward the camera where it is e - 1 thick
+_FLUFF = 0.027  # heights of the box by which smoke bulges toward the camera where its optical depth is e - 1
+_FLAT = 0.28  # how much of the depth counts: smoke is soft
+_MODELLED = 512  # rows from which on relief no longer grows with the picture: detail gets finer instead
 _SIZES = (0.3, 0.6, 1.0, 1.0, 0.7)  # how much relief of 1, 2, 4, 8 and 16 pixels counts
 _TURNED, _SUNKEN = 0.42, 0.45  # how much light a slope gets more, or less, and how much less a hollow gets
 _DEEP = 4  # pixels: depth is not drawn as finely as density
@@ -69,16 +70,17 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     pixels are shaded in bands, for the memory's sake; it makes no difference to them.
     """
     rows, width = fine.shape[2:]
-    pixels = min(rows, LEARNED) / height  # in larger pictures detail is as deep and not as wide
+    modelled = min(rows, _MODELLED)
+    relief = modelled * _FLUFF, modelled * _FLAT / height
     if rows * width <= most:
-        return _shade(fine, lit, shading, factor, pixels)
+        return _shade(fine, lit, shading, factor, relief)
     band = max(most // width // _CELL, 1) * _CELL
     bands = []
     for top in range(0, rows, band):
         first, end = max(top - MARGIN, 0), min(top + band + MARGIN, rows)
         cells = slice(first // factor, end // factor)
         part = Lit(lit.weighted[:, :, cells], lit.weight[:, :, cells])
-        shaded = _shade(fine[:, :, first:end], part, shading, factor, pixels)
+        shaded = _shade(fine[:, :, first:end], part, shading, factor, relief)
         bands.append(shaded[:, :, top - first : min(top + band, rows) - first])
     return torch.cat(bands, 2)
 
@@ -110,12 +112,12 @@ def _fire(fine: Tensor, shading: Shading) -> Tensor:
     return glow(fine[:, _LAYER("temperature")], shading.hottest).movedim(-1, 1) * light[:, None]
 
 
-def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, pixels: float) -> Tensor:
-    """``pixels``: to a metre, in a picture of at most ``LEARNED`` rows."""
+def _shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, relief: tuple[float, float]) -> Tensor:
+    """``relief``: see ``_relief``."""
     alpha = -torch.expm1(-fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None]
     fire = _fire(fine, shading)
     lights = _spread(lit, factor)
-    turned, sunken = _relief(fine, alpha, pixels).split(1, 1)
+    turned, sunken = _relief(fine, alpha, *relief).split(1, 1)
 
     def column(colour: tuple[float, float, float]) -> Tensor:
         return fine.new_tensor(colour).view(1, 3, 1, 1)
@@ -140,16 +142,17 @@ def _spread(lit: Lit, factor: int) -> Tensor:
     return fine[:, :-1] / fine[:, -1:]
 
 
-def _relief(fine: Tensor, alpha: Tensor, pixels: float) -> Tensor:
+def _relief(fine: Tensor, alpha: Tensor, fluff: float, nearness: float) -> Tensor:
     """How far the surface that one sees turns to the lamp at each pixel, and how far it lies in a hollow: (B, 2, H, W),
     about -2..2.
 
-    Smoke bulges toward the camera by its optical depth and lies as deep as the picture says; thin smoke has no surface.
-    Of such a relief, every size is judged by itself and softly, by a pyramid of ever larger pixels: light that is
-    scattered about in smoke shows its billows, and none of the edges that a stone would have.
+    Smoke bulges toward the camera by its optical depth, ``fluff`` pixels where that is e - 1, and is ``nearness``
+    pixels nearer for every metre less of depth; thin smoke has no surface. Of such a relief, every size is judged by
+    itself and softly, by a pyramid of ever larger pixels: light that is scattered about in smoke shows its billows,
+    and none of the edges that a stone would have.
     """
-    rise = torch.log1p(fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None] * _FLUFF
-    rise = rise - _smooth_depth(fine[:, _LAYER("depth")][:, None], alpha) * pixels
+    rise = torch.log1p(fine[:, _LAYER("optical_depth")].clamp(min=0))[:, None] * fluff
+    rise = rise - _smooth_depth(fine[:, _LAYER("depth")][:, None], alpha) * nearness
     rows, width = rise.shape[2:]
     levels = [F.pad(rise, (0, -width % _CELL, 0, -rows % _CELL), mode="replicate")]
     for _ in _SIZES[1:]:
