@@ -154,7 +154,7 @@ def test_the_verb_writes_weights_that_open(sims: Path, training: Path, tmp_path:
     effect = EffectFile.open(out)
     assert effect.kind == "fire" and {tensor.dtype for tensor in effect.weights.values()} == {torch.float16}
     assert effect.card["training"]["data"]["held_out"] == 1 and effect.card["scores"]["held_out"]
-    fine = Detail(Model.of(effect), 0).draw(pictures(1), 2.0)
+    fine = Detail(Model.of(effect), 0, (6, 4)).draw(pictures(1), 2.0)
     assert fine.shape == (1, 8, 24, 16) and bool(fine.isfinite().all())
 
     again = call(VERBS, "effect.train", request | {"steps": 1, "resume": True}, Job())

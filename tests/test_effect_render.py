@@ -13,7 +13,7 @@ from effect_frames import LAYERS, SMALL, YOUNG, files, layer, same_frames
 from effect_network import tiny
 
 from backend.effect.coarse import cells
-from backend.effect.detail import Detail, Model
+from backend.effect.detail import Detail, Model, resized
 from backend.effect.model_file import EffectFile
 from backend.errors import Cancelled, EffectError, OutputError, UsageError
 from backend.images import read_exr
@@ -124,11 +124,30 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
 def test_tiles_show_no_seam(tmp_path, fire):
     model = Model.of(EffectFile.open(fire))
     coarse = torch.rand(1, 8, 40, 24) * torch.tensor([0.5, 0.5, 900, 1, 1, 1, 0.3, 0.1]).view(1, 8, 1, 1)
-    whole, tiled = Detail(model, 3), Detail(model, 3, tile=64)
+    whole, tiled = Detail(model, 3, (40, 24)), Detail(model, 3, (40, 24), tile=64)
     for _ in range(2):
         expected, found = whole.draw(coarse, 2.0), tiled.draw(coarse, 2.0)
         assert torch.allclose(whole.last, tiled.last, atol=1e-5)
         assert expected.shape == found.shape == (1, 8, 160, 96)
+
+
+def test_what_would_be_stretched_is_drawn_in_between_and_goes_on_where_it_was(lively):
+    model = Model.of(EffectFile.open(lively))
+    coarse = [torch.rand(1, 8, 10, 6) * torch.tensor([0.5, 0.5, 900, 1, 1, 1, 0.3, 0.1]).view(1, 8, 1, 1)] * 3
+    drawing, near = Detail(model, 3, (40, 24)), Detail(model, 3, (20, 12))
+    drawn = [drawing.draw(picture, 2.0) for picture in coarse]
+    assert drawn[0].shape == (1, 8, 160, 96)
+    between = [near.draw(picture, 2.0) for picture in coarse][-1]
+    kept = torch.nn.functional.avg_pool2d(drawn[-1][:, 0], 4).flatten()
+    drawn_from, stretched = (
+        torch.corrcoef(torch.stack((resized(picture, (40, 24))[:, 0].flatten(), kept)))[0, 1]
+        for picture in (between, coarse[-1])
+    )
+    assert drawn_from > stretched + 0.05
+    first, again = Detail(model, 3, (40, 24)), Detail(model, 3, (40, 24))
+    first.draw(coarse[0], 2.0), first.draw(coarse[1], 2.0)
+    again.skip(coarse[0], 2.0), again.skip(coarse[1], 2.0, first.last)
+    assert torch.equal(again.draw(coarse[2], 2.0), drawn[2])
 
 
 def test_a_loop_closes(tmp_path, lively, monkeypatch):

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..job import Job
 from . import lighting
 from .controls import Value
-from .detail import resized
 from .frames import deep
 from .lighting import Lit
 from .physics import number
@@ -41,13 +38,6 @@ class View:
 
     picture: Tensor
     lit: Lit
-
-    def resized(self, size: tuple[int, int]) -> "View":
-        """The same at another size (h, w)."""
-        both = torch.cat((self.lit.weighted, self.lit.weight), 1)
-        if tuple(both.shape[2:]) != size:
-            both = F.interpolate(both, size, mode="bilinear", align_corners=False)
-        return View(resized(self.picture, size), Lit(both[:, :-1], both[:, -1:]))
 
 
 class Coarse(Protocol):

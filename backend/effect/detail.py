@@ -1,5 +1,6 @@
 """Fine detail for coarse pictures, frame after frame, by the generator: at any size, in tiles without a seam."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from .sequence import Sequence
 
 LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
 TILE = 1024
+STRETCHED = 2.0  # how many times as large a coarse picture may be shown before there is nothing left to see in it
 LEARNED = 144  # rows of the pictures that were learned from
 _MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
 _LOOKED_AT = 4  # channels that a picture is shaded from: light, density, temperature, depth
@@ -44,6 +46,8 @@ class Model:
 class Detail:
     """Draws the fine pictures of one effect. ``period``, ``first``: see ``sequence.Sequence``.
 
+    ``small``: height and width to which coarse pictures are brought before they are drawn, ``factor`` times as large.
+    Where that is a lot, another ``Detail`` draws a picture between: what is only stretched has nothing to begin from.
     ``tile``: pixels of a tile's side; chosen if None. ``check`` is called before each tile, and may raise to end it.
     ``last``: what ``draw`` made last, encoded.
     """
@@ -52,34 +56,49 @@ class Detail:
         self,
         model: Model,
         seed: int,
+        small: tuple[int, int],
         period: int | None = None,
         first: int = 0,
         tile: int | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.factor = model.generator.config.factor
-        self._model, self._tile, self._check = model, tile, check
+        self._model, self._small, self._tile, self._check = model, small, tile, check
+        self._begin: Callable[[tuple[int, int]], Detail] = lambda size: Detail(
+            model, seed, size, period, first, None, check
+        )
+        self._between: Detail | None = None
         self._sequence = Sequence(model.generator, model.encoding, [seed], period, first)
         self.last: Tensor | None = None
 
     @torch.inference_mode()
     def draw(self, coarse: Tensor, height: float) -> Tensor:
-        """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w), H = factor h; ``height`` of the box in m."""
+        """The next fine picture (1, 8, H, W) of a coarse one (1, 8, h, w); ``height`` of the box in m."""
         encoding = self._model.encoding
+        coarse = self._brought(coarse, height)
         inputs = self._inputs(coarse, height)
         fine = self._in_tiles(*inputs)
         fine[:, :_LOOKED_AT] = unwoven(fine[:, :_LOOKED_AT], self.factor, encoding.shown(inputs[0]))
         self._keep(fine)
         if fine.shape[2] > LEARNED:
             fine = torch.lerp(enlarged(inputs[0], self.factor), fine, _calmer(LEARNED / fine.shape[2], fine))
-        return as_bright(encoding.decode(fine, height), coarse.to(fine), self.factor)
+        return as_bright(encoding.decode(fine, height), coarse, self.factor)
 
     @torch.inference_mode()
     def skip(self, coarse: Tensor, height: float, made: Tensor | None = None) -> None:
         """Go past a frame that was drawn before; of the last one before the next ``draw``, ``made`` is its ``last``."""
-        self._inputs(coarse, height)
+        self._inputs(self._brought(coarse, height), height)
         if made is not None:
             self._keep(made.to(self._model.generator.lowest.device))
+
+    def _brought(self, coarse: Tensor, height: float) -> Tensor:
+        """A coarse picture of any size to the size that is drawn from."""
+        rows, width = self._small
+        stages = math.ceil(rows / (STRETCHED * coarse.shape[2]))
+        if stages > 1:
+            self._between = self._between or self._begin((math.ceil(rows / stages), math.ceil(width / stages)))
+            coarse = self._between.draw(coarse, height)
+        return resized(coarse.to(self._model.generator.lowest.device, torch.float32), self._small)
 
     def _keep(self, fine: Tensor) -> None:
         self._sequence.keep(fine)
@@ -87,7 +106,6 @@ class Detail:
 
     def _inputs(self, coarse: Tensor, height: float) -> tuple[Tensor, Tensor, Tensor]:
         encoding = self._model.encoding
-        coarse = coarse.to(self._model.generator.lowest.device, torch.float32)
         return self._sequence.inputs(encoding.encode(coarse, height), encoding.motion(coarse, self.factor))
 
     def _in_tiles(self, coarse: Tensor, noise: Tensor, previous: Tensor) -> Tensor:
@@ -144,9 +162,12 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
     # Without the blur, averages have creases between coarse pixels, which the detail then follows as a grid.
     weighted = blurred(torch.cat((picture[:, _MEANS] * weight, weight), 1), picture.new_full((len(picture),), _SMOOTH))
-    means = F.interpolate(weighted, size, mode="bicubic", align_corners=False)
+    smaller = size[0] < picture.shape[2]
+    means = F.interpolate(weighted, size, mode="bicubic", align_corners=False, antialias=smaller)
     result = picture.new_empty(*picture.shape[:2], *size)
-    result[:, amounts] = F.interpolate(picture[:, amounts], size, mode="bicubic", align_corners=False).clamp(min=0)
+    result[:, amounts] = F.interpolate(
+        picture[:, amounts], size, mode="bicubic", align_corners=False, antialias=smaller
+    ).clamp(min=0)
     result[:, _MEANS] = means[:, :-1] / means[:, -1:].clamp(min=0.5 * _FAINT)
     result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]
     result[:, CHANNELS.index("velocity_y")] *= size[0] / picture.shape[2]

@@ -34,6 +34,12 @@ class Lit:
     weighted: Tensor
     weight: Tensor
 
+    def resized(self, size: tuple[int, int]) -> "Lit":
+        """The same at another size (Y, X)."""
+        both = torch.cat((self.weighted, self.weight), 1)
+        both = F.interpolate(both, size, mode="bilinear", align_corners=False)
+        return Lit(both[:, :-1], both[:, -1:])
+
 
 def light(volume: Volume, hottest: float) -> Lit:
     """Of the smoke in ``volume``, as the camera of ``projection`` sees it. ``hottest``: K, see ``blackbody.glow``."""

@@ -185,7 +185,7 @@ class _Run:
         self._memory = _Memory(bake.out / f".{bake.kind}.carried.safetensors", bake.recipe)
         period = bake.take.frames if bake.take.loop else None
         seed = int(number(bake.take.values(0)["seed"]))
-        self._detail = Detail(bake.model, seed, period, self.first, bake.tile, job.check)
+        self._detail = Detail(bake.model, seed, bake.small, period, self.first, bake.tile, job.check)
 
     def paths(self) -> Iterator[Path]:
         """Yields the files as they are written."""
@@ -199,7 +199,6 @@ class _Run:
             try:
                 for frame, view in self._views():
                     height = number(self.bake.values(frame)["size"])
-                    view = view.resized(self.bake.small)
                     if frame <= resume:
                         self._detail.skip(view.picture, height, kept if frame == resume else None)
                         self.job.check()
@@ -262,7 +261,7 @@ class _Run:
         shading = Shading.of(self.bake.kind, self.bake.values(frame))
         left = (fine.shape[3] - width) // 2
         fine = fine.cpu()
-        shaded = shade(fine, view.lit, shading, self.bake.factor, height)
+        shaded = shade(fine, view.lit.resized(self.bake.small), shading, self.bake.factor, height)
         part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
         rgba = shaded[part] * fading(fine[part][CHANNELS.index("optical_depth")])
         if not bool(rgba.isfinite().all()):
