@@ -18,10 +18,11 @@ from .sequence import Sequence
 
 LARGEST = 1_500_000  # pixels that the network is given at once; larger pictures go in tiles
 TILE = 1024
-STRETCHED = 2.0  # how many times as large a coarse picture may be shown before there is nothing left to see in it
+STRETCHED = 1.5  # how many times as large a coarse picture may be shown before there is nothing left to see in it
 LEARNED = 144  # rows of the pictures that were learned from
-_MEANS = [CHANNELS.index(name) for name in ("temperature", "depth", "velocity_x", "velocity_y", "age")]
+_MEANS = torch.tensor([name not in ("emission", "optical_depth", "fuel") for name in CHANNELS])[:, None, None]
 _LOOKED_AT = 4  # channels that a picture is shaded from: light, density, temperature, depth
+_LIGHT = [CHANNELS.index("emission"), CHANNELS.index("fuel")]
 _SMOOTH = 0.6  # coarse pixels
 _DARK = 5e-4  # of light: with less it makes no difference whether there is more or less of it
 _DIMMED = (0.25, 2.0)
@@ -158,17 +159,16 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(picture.shape[2:]) == size:
         return picture
-    amounts = [channel for channel in range(len(CHANNELS)) if channel not in _MEANS]
     weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
-    # Without the blur, averages have creases between coarse pixels, which the detail then follows as a grid.
-    weighted = blurred(torch.cat((picture[:, _MEANS] * weight, weight), 1), picture.new_full((len(picture),), _SMOOTH))
+    weighted = torch.cat((torch.where(_MEANS.to(picture.device), picture * weight, picture), weight), 1)
+    # Without the blur, edges have the stairs of the coarse pixels and averages have creases between them: the detail
+    # then follows these as a grid.
+    soft = blurred(weighted, picture.new_full((len(picture),), _SMOOTH))
+    soft[:, _LIGHT] = picture[:, _LIGHT]  # flames have edges
     smaller = size[0] < picture.shape[2]
-    means = F.interpolate(weighted, size, mode="bicubic", align_corners=False, antialias=smaller)
-    result = picture.new_empty(*picture.shape[:2], *size)
-    result[:, amounts] = F.interpolate(
-        picture[:, amounts], size, mode="bicubic", align_corners=False, antialias=smaller
-    ).clamp(min=0)
-    result[:, _MEANS] = means[:, :-1] / means[:, -1:].clamp(min=0.5 * _FAINT)
+    wide = F.interpolate(soft, size, mode="bicubic", align_corners=False, antialias=smaller)
+    means = wide[:, :-1] / wide[:, -1:].clamp(min=0.5 * _FAINT)
+    result = torch.where(_MEANS.to(picture.device), means, wide[:, :-1].clamp(min=0))
     result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]
     result[:, CHANNELS.index("velocity_y")] *= size[0] / picture.shape[2]
     return result
