@@ -150,6 +150,15 @@ def test_an_explosion_expands_and_cools():
     assert volumes[-1][2].max() < 0.01 and volumes[-1][1].max() > 0.2
 
 
+def test_an_explosion_begins_in_lumps():
+    """So that it bursts into lobes and is no ball: of each burst another part is rich in fuel."""
+    fuels = [run("explosion", frames=2, cells=MORE_CELLS, seed=seed).scalars[0, 2] for seed in (1, 2)]
+    inside = torch.stack(fuels).amax(0) > 0.05
+    for fuel in fuels:
+        assert fuel[inside].std() > 0.4 * fuel[inside].mean() > 0
+    assert torch.corrcoef(torch.stack([fuel[inside] for fuel in fuels]))[0, 1] < 0.9
+
+
 def test_smoke_leaves_through_the_top():
     """As much as comes in: after a while the box holds what it held before."""
     simulation = Simulation([Effect("smoke", lambda frame: {"size": 1.0, "dissipation": 0.0, "age": 0})], CELLS)
