@@ -8,7 +8,7 @@ from effect_network import TINY, pictures
 from torch import Tensor
 
 from backend.effect.carry import CarriedNoise, carried, nothing_before
-from backend.effect.detail import as_bright
+from backend.effect.detail import as_much
 from backend.effect.encoding import Encoding
 from backend.effect.generator import EffectGenerator
 from backend.effect.resample import blurred, carried_by, enlarged, unwoven
@@ -44,9 +44,19 @@ def test_light_is_neither_made_nor_lost() -> None:
     dull = fine.clone()
     dull[:, :1] = enlarged(coarse[:, :1], 8) * torch.rand(1, 1, 48, 32) * 3
     assert abs(float(dull[:, :1].mean() / truth) - 1) > 0.2
-    kept = as_bright(dull.clone(), coarse, 8)
+    kept = as_much(dull.clone(), coarse, 8)
     assert float(kept[:, :1].mean()) == pytest.approx(float(truth), rel=0.05)
-    assert torch.equal(kept[:, 1:], dull[:, 1:])
+    assert torch.equal(kept[:, 2:], dull[:, 2:])
+
+
+def test_specks_beyond_the_edge_of_smoke_are_taken_away() -> None:
+    coarse, fine = torch.zeros(1, 8, 6, 4), torch.zeros(1, 8, 48, 32)
+    coarse[:, 1, :, :2], fine[:, 1, :, :16] = 1.0, 1.0
+    coarse[:, 1, :, 3] = 1e-3
+    fine[:, 1, ::8, 28:30] = 0.5
+    kept = as_much(fine.clone(), coarse, 8)
+    assert kept[:, 1, :, 24:].max() < 0.15
+    assert torch.allclose(kept[:, 1, :, :12], fine[:, 1, :, :12])
 
 
 def test_blurring_is_each_pictures_own_and_keeps_sums() -> None:

@@ -24,8 +24,8 @@ _MEANS = torch.tensor([name not in ("emission", "optical_depth", "fuel") for nam
 _LOOKED_AT = 4  # channels that a picture is shaded from: light, density, temperature, depth
 _LIGHT = [CHANNELS.index("emission"), CHANNELS.index("fuel")]
 _SMOOTH = 0.6  # coarse pixels
-_DARK = 5e-4  # of light: with less it makes no difference whether there is more or less of it
-_DIMMED = (0.25, 2.0)
+_LITTLE = 5e-4  # of light and density: with less it makes no difference whether there is more or less of it
+_LEAST, _MOST = 0.05, torch.tensor([2.0, 1.0])[:, None, None]
 _FAINT = 1e-4  # of light and density: with less, a pixel's averages hardly count beside its neighbours'
 
 
@@ -83,7 +83,7 @@ class Detail:
         self._keep(fine)
         if fine.shape[2] > LEARNED:
             fine = torch.lerp(enlarged(inputs[0], self.factor), fine, _calmer(LEARNED / fine.shape[2], fine))
-        return as_bright(encoding.decode(fine, height), coarse, self.factor)
+        return as_much(encoding.decode(fine, height), coarse, self.factor)
 
     @torch.inference_mode()
     def skip(self, coarse: Tensor, height: float, made: Tensor | None = None) -> None:
@@ -141,14 +141,17 @@ def _calmer(smaller: float, like: Tensor) -> Tensor:
     return smaller ** like.new_tensor(powers)[:, None, None]
 
 
-def as_bright(fine: Tensor, coarse: Tensor, factor: int) -> Tensor:
-    """``fine`` pictures (N, 8, H, W) with as much light in each place as the ``coarse`` ones (N, 8, h, w) have there.
+def as_much(fine: Tensor, coarse: Tensor, factor: int) -> Tensor:
+    """``fine`` pictures (N, 8, H, W) with as much light in each place as the ``coarse`` ones (N, 8, h, w) have there,
+    and at most twice the density.
 
-    What the network is not sure of it draws too bright, by a third in flames: it judges light by its logarithm.
+    What the network is not sure of it draws too bright, by a third in flames: it judges light by its logarithm. And
+    where smoke ends it leaves specks.
     """
-    light = fine[:, :1]
-    share = (coarse[:, :1] + _DARK) / (F.avg_pool2d(light, factor) + _DARK)
-    light *= enlarged(share.clamp(*_DIMMED), factor)
+    there = F.avg_pool2d(fine[:, :2], factor)
+    allowed = coarse[:, :2] * coarse.new_tensor([1.0, 2.0])[:, None, None]
+    share = (allowed + _LITTLE) / (there + _LITTLE)
+    fine[:, :2] *= enlarged(share.clamp(min=_LEAST).minimum(_MOST.to(share.device)), factor)
     return fine
 
 
