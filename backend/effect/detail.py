@@ -143,13 +143,13 @@ def _calmer(smaller: float, like: Tensor) -> Tensor:
 
 def as_much(fine: Tensor, coarse: Tensor, factor: int) -> Tensor:
     """``fine`` pictures (N, 8, H, W) with as much light in each place as the ``coarse`` ones (N, 8, h, w) have there,
-    and at most twice the density.
+    and at most a quarter more density.
 
     What the network is not sure of it draws too bright, by a third in flames: it judges light by its logarithm. And
     where smoke ends it leaves specks.
     """
     there = F.avg_pool2d(fine[:, :2], factor)
-    allowed = coarse[:, :2] * coarse.new_tensor([1.0, 2.0])[:, None, None]
+    allowed = coarse[:, :2] * coarse.new_tensor([1.0, 1.25])[:, None, None]
     share = (allowed + _LITTLE) / (there + _LITTLE)
     fine[:, :2] *= enlarged(share.clamp(min=_LEAST).minimum(_MOST.to(share.device)), factor)
     return fine
