@@ -93,7 +93,7 @@ def test_a_card_shows_what_was_baked_in_its_frames(blender, fire, tmp_path):
         assert energy == pytest.approx(4 * np.pi * 4 * mean.get(int(frame), 0.0), rel=1e-4), frame  # 4 m2 of card
     assert energies["6"] > 0
     np.testing.assert_allclose(place, [1, 1, 1.7], atol=1e-5)
-    assert kelvins == 2200 and child
+    assert kelvins == 1900 and child
 
 
 def baked_again(folder, weights):

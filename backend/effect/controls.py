@@ -85,7 +85,7 @@ _COLOUR = Control(
     "smoke_colour", "Smoke Colour", "", 0.0, 1.0, (0.5, 0.5, 0.5), "Share of the light that the smoke scatters on."
 )
 _TEMPERATURE = Control(
-    "temperature", "Temperature", "K", 400.0, 6000.0, 2200.0, "Of the hottest gas: it decides the colour of the fire."
+    "temperature", "Temperature", "K", 400.0, 6000.0, 1900.0, "Of the hottest gas: it decides the colour of the fire."
 )
 _DISSIPATION = Control(
     "dissipation", "Dissipation", "1/s", 0.0, 10.0, 0.1, "Share of the smoke that thins into nothing in a second."

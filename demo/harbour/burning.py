@@ -3,7 +3,7 @@
 from typing import Any
 
 BURNING: list[dict[str, Any]] = [
-    {"kind": "fire", "at": (1.6, 1.4, 1.1), "controls": {"size": 9.0, "fuel": 1.2}},
+    {"kind": "fire", "at": (1.6, 1.4, 1.1), "controls": {"size": 10.0, "fuel": 1.5}},
     {
         "kind": "smoke",
         "at": (7.4, 8.4, 4.0),
