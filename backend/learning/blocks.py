@@ -23,6 +23,13 @@ def leaky_sigmoid(x: Tensor) -> Tensor:
     return torch.sigmoid(x) + LEAK * (x - x.detach())
 
 
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1x1 convolution of ``x`` (N, C, H, W) by ``weight`` (M, C): for a few channels several times faster so."""
+    flat = weight @ x.flatten(2)
+    result: Tensor = (flat if bias is None else flat.add_(bias[:, None])).unflatten(2, x.shape[2:])
+    return result
+
+
 def convolution(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0, padding: int | None = None
 ) -> nn.Conv2d:

@@ -18,7 +18,6 @@ from .. import images as pictures
 from ..errors import LookMismatchError
 from ..images import HalfImage, unpremultiplied
 from ..job import Job
-from ..learning import device
 from ..shot import Shot
 from . import guides
 from .carry import Laid, Source, StyledFrame, laid, with_last
@@ -54,7 +53,7 @@ class Styler:
     def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
         _check(look)
         self.shot, self.out, self.tile = shot, out, tile
-        self.network = look.generator().to(device.chosen())
+        self.network = look.painter()
         self.encoding = Encoding.from_json(look.card["encoding"])
         self.recipe = _recipe(look, shot)
         self.reader = Reader(shot, self.encoding)

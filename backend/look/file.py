@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import LookError
-from ..learning import strict
+from ..learning import device, strict
 from ..learning.blocks import channels_last
 from .generator import Config, LookGenerator
 
@@ -53,6 +53,10 @@ class LookFile:
         except (TypeError, ValueError, RuntimeError) as error:
             raise LookError(f"This look's weights do not fit its card: {error}", TRAIN_AGAIN) from error
         return channels_last(network).eval().requires_grad_(False)
+
+    def painter(self) -> LookGenerator:
+        """The same on the device that was chosen, as quick as it is there."""
+        return self.generator().to(device.chosen()).convolving_in(device.convolving())
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all; the card gets format and hash. Raises ``OutputError``."""

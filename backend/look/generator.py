@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm
+from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise
 
-BLOCK = 384  # pixels on a side that the detail path is given at once
+STRIP = 160_000  # pixels that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
@@ -59,11 +59,15 @@ class Waves(nn.Module):
         self.frequency: Tensor
         self.phase: Tensor
 
+    @property
+    def damping(self) -> Tensor:
+        return -0.5 * self.frequency.square().sum(1)[:, None, None]
+
     def forward(self, position: Tensor) -> Tensor:
         """(N, 4, H, W) positions and footprints to (N, count, H, W) in [-1, 1]."""
-        angle = F.conv2d(position[:, :3], self.frequency[:, :, None, None], self.phase)
-        fade = F.conv2d(position[:, 3:].square(), -0.5 * self.frequency.square().sum(1)[:, None, None, None]).exp()
-        return angle.sin() * fade
+        turns = pointwise(position[:, :3], self.frequency / (2 * math.pi), self.phase / (2 * math.pi))
+        angle = (turns - turns.round()) * (2 * math.pi)  # the sine of a large angle takes five times as long
+        return angle.sin() * (position[:, 3:].square() * self.damping).exp()
 
 
 class LookGenerator(nn.Module):
@@ -127,60 +131,70 @@ class LookGenerator(nn.Module):
             self.low.copy_(torch.minimum(low, self.low))
             self.span.copy_(high - self.low)
 
+    def convolving_in(self, kind: torch.dtype) -> "LookGenerator":
+        """Turn to another precision, all but the tones: a picture would show bands of those."""
+        for name, part in self.named_children():
+            if name not in ("waves", "tone"):
+                part.to(kind)
+        return self
+
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
-        # Where history is not to be trusted it is not to be seen.
+        if torch.is_grad_enabled() or guides.is_cuda:
+            tone, detail, quarter = self.look(guides, position, history)
+            return self.paint(tone, detail, self.surroundings(quarter), history)
+        return self._in_strips(guides, position, history)
+
+    def look(self, guides: Tensor, position: Tensor, history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What pixels say by themselves: tones (N, 3, H, W), features (N, width, H, W), and those of 4x4 pixels
+        (N, context, H / 4, W / 4).
+        """
         size = (len(guides), guides.shape[1] + HISTORY, *guides.shape[2:])
         pixel = torch.empty(size, device=guides.device, memory_format=torch.channels_last)
         pixel[:, :-HISTORY] = guides
+        # Where history is not to be trusted it is not to be seen.
         pixel[:, -HISTORY:-1] = history[:, :3] * history[:, 3:]
         pixel[:, -1:] = history[:, 3:]
-        around = self.surroundings(pixel)
-        if torch.is_grad_enabled() or pixel.is_cuda:
-            return self.paint(pixel, position, around)
-        return self._in_blocks(pixel, position, around)
+        tone = pointwise(pixel, self.tone.weight[:, :, 0, 0], self.tone.bias)
+        pixel = pixel.to(self.enter.weight.dtype)
+        detail = self.enter(pixel)
+        if self.texture is not None:
+            detail += self.texture(self.waves(position).to(pixel.dtype))
+        return tone, detail, F.leaky_relu(self.gather(pixel), SLOPE)
 
-    def surroundings(self, pixel: Tensor) -> Tensor:
-        """The context path: guides and history (N, guides + 4, H, W) to (N, width, H / 4, W / 4)."""
-        quarter = F.leaky_relu(self.gather(pixel), SLOPE)
+    def surroundings(self, quarter: Tensor) -> Tensor:
+        """The context path from a quarter of the resolution on: (N, context, H / 4, W / 4) to (N, width, ...)."""
         eighth = self.blocks(self.down(quarter))
         far = F.interpolate(self.far(pixel_norm(eighth)), scale_factor=2, mode="bilinear")
         around: Tensor = far + self.near(pixel_norm(quarter))
         return around
 
-    def paint(self, pixel: Tensor, position: Tensor, around: Tensor) -> Tensor:
-        """The detail path, given the context path's result."""
-        x = self.enter(pixel) + F.interpolate(around, scale_factor=4, mode="bilinear")
-        if self.texture is not None:
-            x += self.texture(self.waves(position))
-        x = F.leaky_relu(x, SLOPE, inplace=True)
+    def paint(self, tone: Tensor, detail: Tensor, around: Tensor, history: Tensor) -> Tensor:
+        """The rest of the detail path."""
+        x = F.leaky_relu(detail + F.interpolate(around, scale_factor=4, mode="bilinear"), SLOPE, inplace=True)
         for layer in self.detail:
             x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
-        x = self.leave(x)
-        along = leaky_sigmoid(self.tone(pixel) + x[:, :3])
-        mix = (self.axes * self.span[:, None]).T[:, :, None, None]
-        colour = F.conv2d(along, mix, self.low @ self.axes).clamp(0, 1)
+        x = self.leave(x).to(tone.dtype, memory_format=torch.contiguous_format)
+        along = leaky_sigmoid(tone + x[:, :3])
+        colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
-        keep = torch.sigmoid(x[:, 3:])
-        return colour + keep * (pixel[:, -4:-1] - pixel[:, -1:] * colour)
+        return torch.lerp(colour, history[:, :3], torch.sigmoid(x[:, 3:]) * history[:, 3:])
 
-    def _in_blocks(self, pixel: Tensor, position: Tensor, around: Tensor) -> Tensor:
-        """``paint`` in blocks that fit a processor's cache: the same result, faster."""
-        height, width = pixel.shape[2:]
-        result = pixel.new_empty(len(pixel), 3, height, width)
-        for top in range(0, height, BLOCK):
-            for left in range(0, width, BLOCK):
-                bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
-                # A cell more on each side: for bilinear upsampling and for the convolutions.
-                above, before = max(top - CELL, 0), max(left - CELL, 0)
-                rows, columns = slice(above, bottom + CELL), slice(before, right + CELL)
-                part = self.paint(
-                    pixel[:, :, rows, columns],
-                    position[:, :, rows, columns],
-                    around[:, :, above // 4 : (bottom + CELL) // 4, before // 4 : (right + CELL) // 4],
-                )
-                result[:, :, top:bottom, left:right] = part[
-                    :, :, top - above : bottom - above, left - before : right - before
-                ]
+    def _in_strips(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
+        """The same in strips that fit a processor's cache: faster."""
+        height, width = guides.shape[2:]
+        step = max(STRIP // width // CELL, 1) * CELL
+        strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
+        seen = [self.look(guides[:, :, rows], position[:, :, rows], history[:, :, rows]) for rows in strips]
+        tone, detail, quarter = (torch.cat(parts, 2) for parts in zip(*seen, strict=True))
+        del seen
+        around = self.surroundings(quarter)
+        result = torch.empty_like(tone)
+        for rows in strips:
+            above = max(rows.start - CELL, 0)  # a cell more on each side, for bilinear upsampling and convolutions
+            more = slice(above, rows.stop + CELL)
+            quarters = slice(more.start // 4, more.stop // 4)
+            part = self.paint(tone[:, :, more], detail[:, :, more], around[:, :, quarters], history[:, :, more])
+            result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]
         return result
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from .. import images as pictures
 from ..errors import LookMismatchError, UsageError
 from ..job import Job
-from ..learning import device
 from . import guides
 from .file import LookFile
 from .tiles import paint
@@ -28,7 +27,7 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
             "This look is guided by a render's passes, which an image does not have.",
             "Train a look on a painted image for this, or apply it to a shot.",
         )
-    network = file.generator().to(device.chosen())
+    network = file.painter()
     margin = network.margin
     sources = list(images)
     targets = _targets(sources, out)
