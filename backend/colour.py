@@ -5,7 +5,7 @@ OpenColorIO does the work with Blender's configuration. Where a view is a table 
 (about two seconds, once in a process) and refined where it is coarse, see ``inversion``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,6 +22,8 @@ from .machine import in_chunks
 _LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
 _SAME = 2.0 / 255.0
 _STEPS = 12  # of refinement
+_CURVES = (ocio.ExponentTransform, ocio.ExponentWithLinearTransform, ocio.RangeTransform)  # each channel by itself
+_CURVE = 1 << 16  # points of a table that stands for them: finer than a float near 1 needs, for what is steep at 0
 _AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
 
 
@@ -125,6 +127,7 @@ class _Inverse:
         lut.setInterpolation(ocio.INTERP_TETRAHEDRAL)
         lut.setData(self._table.nodes.ravel())
         self._look_up = _cpu(config, lut)
+        self._check = _quick(config, after)
         self._to_linear = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
 
     def apply(self, display: FloatImage) -> FloatImage:
@@ -135,7 +138,7 @@ class _Inverse:
 
         def work(chunk: slice) -> None:
             at = _run(self._look_up, wanted[chunk])
-            off[chunk] = _off(_run(self._show, at), wanted[chunk])
+            off[chunk] = _off(_run(self._check, at), wanted[chunk])
             self._to_linear.applyRGB(at)
             linear[chunk] = at
 
@@ -177,7 +180,7 @@ def _inverse(view: View) -> _Inverse:
 
 @lru_cache(maxsize=16)
 def _forward(view: View) -> ocio.CPUProcessor:
-    return _cpu(_config(view.config), _group(view))
+    return _quick(_config(view.config), _group(view))
 
 
 @cache
@@ -231,11 +234,34 @@ def _append_view(steps: ocio.GroupTransform, config: ocio.Config, view: View) ->
 
 def _split_at_table(group: ocio.GroupTransform) -> tuple[ocio.GroupTransform, ocio.GroupTransform]:
     """The steps before the first 3D table, which have an exact inverse, and the rest, which has none (or is empty)."""
-    before, after = ocio.GroupTransform(), ocio.GroupTransform()
-    for step in group:
-        beyond = len(after) > 0 or isinstance(step, ocio.Lut3DTransform)
-        (after if beyond else before).appendTransform(step)
-    return before, after
+    steps = list(group)
+    first = next((place for place, step in enumerate(steps) if isinstance(step, ocio.Lut3DTransform)), len(steps))
+    return _grouped(steps[:first]), _grouped(steps[first:])
+
+
+def _quick(config: ocio.Config, group: ocio.GroupTransform) -> ocio.CPUProcessor:
+    """The steps of ``group``, those per channel after a 3D table as one table: powers take longer than all the rest."""
+    floats = ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT
+    steps = list(_checked(lambda: config.getProcessor(group).getOptimizedProcessor(*floats).createGroupTransform()))
+    last = max((place for place, step in enumerate(steps) if isinstance(step, ocio.Lut3DTransform)), default=-1)
+    curves = steps[last + 1 :]
+    if last < 0 or not curves or not all(isinstance(step, _CURVES) for step in curves):
+        return _cpu(config, group)
+    values = steps[last].getData()
+    if values.min() < 0 or values.max() > 1:
+        return _cpu(config, group)
+    ramp = np.linspace(0, 1, _CURVE, dtype=np.float32).repeat(3)
+    _cpu(config, _grouped(curves)).applyRGB(ramp)
+    curve = ocio.Lut1DTransform(_CURVE, False)
+    curve.setData(ramp)
+    return _cpu(config, _grouped([*steps[: last + 1], curve]))
+
+
+def _grouped(steps: Iterable[ocio.Transform]) -> ocio.GroupTransform:
+    group = ocio.GroupTransform()
+    for step in steps:
+        group.appendTransform(step)
+    return group
 
 
 def _cpu(
