@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .machine import in_chunks
+
 SLIP = 0.3  # pixels between going to the next frame and coming back: exact vectors lose less on one surface
 SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to
 DEFORMED = 5e-3  # of an object's extent: with a larger error it did not move as one piece
@@ -33,12 +35,18 @@ def grid(flow: Tensor) -> Tensor:
     return torch.stack((across, down)).permute(1, 2, 0)[None]
 
 
-def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+def warp(image: Tensor, flow: Tensor) -> Tensor:
     """``image`` of the other frame as this frame would see it. Outside the frame its border is repeated."""
     # Row by row, as pictures of one batch: those are what torch shares out among the cores.
     rows = grid(flow).transpose(0, 1)
     images = image.expand(len(rows), *image.shape)
-    return F.grid_sample(images, rows, mode=mode, padding_mode="border", align_corners=True)[:, :, 0].transpose(0, 1)
+    return F.grid_sample(images, rows, padding_mode="border", align_corners=True)[:, :, 0].transpose(0, 1)
+
+
+def sampled(image: Tensor, ends: Tensor, mode: str = "bilinear") -> Tensor:
+    """(C, N): ``image`` at some points (2, N), in the coordinates of a ``grid``."""
+    where = ends.T[None, None]
+    return F.grid_sample(image[None], where, mode=mode, padding_mode="border", align_corners=True)[0, :, 0]
 
 
 def inside(flow: Tensor) -> Tensor:
@@ -101,9 +109,9 @@ class RestPose:
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
         following = RestPose(position, objects)
         stride = max(1, round((valid.numel() / SAMPLES) ** 0.5))
-        some = np.mgrid[: position.shape[0] : stride, : position.shape[1] : stride].reshape(2, -1)
+        some = np.arange(valid.numel()).reshape(valid.shape[1:])[::stride, ::stride].ravel()
         target, usable = self._carried(there, valid, following.objects, some)
-        names, world = following.objects[*some], position[*some]
+        names, world = following.objects.ravel()[some], position.reshape(-1, 3)[some]
 
         rest = position
         deforming = []
@@ -124,27 +132,29 @@ class RestPose:
             moved = position.reshape(-1, 3).take(here, 0) @ fit[:3].astype(np.float32)
             rest.reshape(-1, 3)[here] = moved + fit[3].astype(np.float32)
         if deforming:
-            soft = np.stack(np.nonzero(np.isin(following.objects, deforming)))
-            carried, usable = self._carried(there, valid, following.objects, soft)
-            rest[*soft[:, usable]] = carried[usable]
+            soft = np.flatnonzero(np.isin(following.objects, deforming))
+
+            def work(chunk: slice) -> None:
+                carried, usable = self._carried(there, valid, following.objects, soft[chunk])
+                rest.reshape(-1, 3)[soft[chunk][usable]] = carried[usable]
+
+            in_chunks(work, len(soft))
         following.rest = rest.astype(np.float32, copy=False)
         return following
 
     def _carried(
         self, there: Tensor, valid: Tensor, objects: NDArray[np.int64], pixels: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (2, N; row, column), and which can be used."""
+        """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (N), counted row by row, and which to use."""
         height, width = self.objects.shape
-        rows, columns = pixels
-        row, column = there[1].numpy()[rows, columns] + rows, there[0].numpy()[rows, columns] + columns
-        ends = torch.from_numpy(np.stack([column / max(width - 1, 1), row / max(height - 1, 1)], -1) * 2 - 1)
-        image = torch.from_numpy(self.rest).permute(2, 0, 1)[None]
-        found = F.grid_sample(image, ends.to(image.dtype)[None, None], padding_mode="border", align_corners=True)
-        before = self.objects[
-            row.round().astype(np.int64).clip(0, height - 1), column.round().astype(np.int64).clip(0, width - 1)
-        ]
-        usable = (before == objects[rows, columns]) & (valid[0].numpy()[rows, columns] > 0)
-        return found[0, :, 0].T.numpy(), usable
+        here = torch.from_numpy(pixels)
+        ends = there.flatten(1).index_select(1, here).add_(torch.stack((here % width, here // width)))
+        size = torch.tensor([[width - 1], [height - 1]])
+        found = sampled(torch.from_numpy(self.rest).permute(2, 0, 1), ends / size.clamp_min(1) * 2 - 1)
+        column, row = ends.round().long().clamp_(min=torch.zeros_like(size), max=size)
+        before = self.objects.take((row * width + column).numpy())
+        usable = (before == objects.take(pixels)) & (valid.flatten().index_select(0, here).numpy() > 0)
+        return found.T.numpy(), usable
 
 
 def _rigid_motion(points: Array, target: Array) -> tuple[Array, float]:

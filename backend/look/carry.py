@@ -9,11 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..motion import SLIP, RestPose, Track, inside, warp
+from ..machine import in_chunks
+from ..motion import SLIP, RestPose, Track, grid, inside, sampled, warp
 from ..shot import Shot
 from .guides import Array, Frame, Motion
 
 TRUST = 0.05  # display units: a pixel whose light changed by this much is hardly the same pixel to a painter
+FORGOTTEN = 9 * TRUST  # nothing holds any more; and from there on floats would be so small that they are slow
+FAINT = 1 / 255  # of trust: less does not show
 OVERHANG = 1 / 180  # of the frame's height: half of how far strokes reach over the silhouette of what they depict
 SAME_DEPTH = 1.05  # what lies at most so many times nearer than another surface may be the same one
 
@@ -24,8 +27,14 @@ def trust(before: Tensor, now: Tensor) -> Tensor:
     Motion vectors know where a surface went, not how its light changed: shadows, highlights, reflections and what is
     seen through glass move on their own, and there the vectors' answer is wrong.
     """
-    change = F.avg_pool2d((before - now).abs_().amax(0, keepdim=True), 3, 1, 1)
-    return change.square_().mul_(-1 / TRUST**2).exp_()
+    change = F.pad((before - now).abs_().amax(0, keepdim=True), (1, 1, 1, 1))
+    rows = change[:, :-2] + change[:, 1:-1] + change[:, 2:]
+    return fading((rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]).div_(9))
+
+
+def fading(change: Tensor) -> Tensor:
+    """Trust where light changed so much, 1 where it did not; in place."""
+    return change.clamp_(max=FORGOTTEN).square_().mul_(-1 / TRUST**2).exp_()
 
 
 def clear(track: Track, depth: Array) -> Tensor:
@@ -38,7 +47,8 @@ def clear(track: Track, depth: Array) -> Tensor:
     near = _nearness(depth)
     bared = (1 - track.valid).mul_(inside(track.flow)).mul_(near)
     # What is one pixel wide is not ground but a silhouette itself: vectors are not anti-aliased.
-    wide = -F.max_pool2d(-bared, 2, 1, padding=1)[:, 1:, 1:]
+    wide = torch.minimum(bared, F.pad(bared[:, 1:], (0, 0, 0, 1), value=torch.inf))
+    wide = torch.minimum(wide, F.pad(wide[..., 1:], (0, 1), value=torch.inf))
     in_front: Tensor = near > SAME_DEPTH * _around(wide, _cell(depth))
     return in_front.to(near.dtype)
 
@@ -68,7 +78,9 @@ def _nearness(depth: Array) -> Tensor:
 def _around(values: Tensor, cell: int) -> Tensor:
     """For each pixel the largest of the ``values`` (C, H, W) within reach of strokes, in cells of so many pixels."""
     height, width = values.shape[1:]
-    reach = F.max_pool2d(F.max_pool2d(values[None], cell, ceil_mode=True), 5, 1, 2)
+    whole = F.pad(values, (0, -width % cell, 0, -height % cell), value=-torch.inf)
+    cells = whole.unflatten(1, (-1, cell)).amax(2).unflatten(2, (-1, cell)).amax(3)
+    reach = F.max_pool2d(F.max_pool2d(cells[None], (5, 1), 1, (2, 0)), (1, 5), 1, (0, 2))
     return F.interpolate(reach, scale_factor=float(cell))[0, :, :height, :width]
 
 
@@ -94,13 +106,26 @@ class StyledFrame:
         """An output: known everywhere."""
         return cls(number, display, picture, torch.ones_like(picture[:1]))
 
-    def carried(self, track: Track, now: Frame) -> Tensor:
-        """The picture as it lies on the frame ``now``, which ``track`` ties to this one, and how far to trust it."""
-        return torch.cat([sharp(self.picture, track.flow), self._trusted(track, now)])
+    def trusted(self, track: Track, now: Frame) -> Tensor:
+        """How far to trust the picture on the frame ``now``, which ``track`` ties to this one: (1, H, W)."""
+        moved = warp(torch.cat([self.display, self.known]), track.flow)
+        return trust(moved[:3], now.display).mul_(track.valid).mul_(moved[3:])
 
-    def _trusted(self, track: Track, now: Frame) -> Tensor:
-        moved = warp(torch.cat([self.known, self.display]), track.flow)
-        return trust(moved[1:], now.display).mul_(track.valid).mul_(moved[:1])
+    def lay(self, history: Tensor, track: Track, trust: Tensor) -> Tensor:
+        """``history`` (4, H, W), in place, with the picture under what it knows, as far as ``trust`` (1, H, W) goes.
+
+        By cubic interpolation: what is resampled again and again must not lose its fine strokes.
+        """
+        pixels = torch.nonzero(trust.flatten() > FAINT)[:, 0]
+        ends = grid(track.flow)[0].permute(2, 0, 1).flatten(1)
+
+        def work(chunk: slice) -> None:
+            some = pixels[chunk]
+            paint = sampled(self.picture, ends.index_select(1, some), "bicubic").clamp_(0, 1)
+            lay_under(history, some, paint, trust.flatten().index_select(0, some))
+
+        in_chunks(work, len(pixels))
+        return history
 
 
 @dataclass(frozen=True)
@@ -132,9 +157,12 @@ def laid(paintings: list[Source], now: Frame) -> Laid:
     if not paintings:
         return Laid(torch.zeros(4, now.height, now.width), torch.ones(1, now.height, now.width))
     clears = [clear(source.track, now.depth) for source in paintings]
-    layers = [source.frame.carried(source.track, now) for source in paintings]
-    for layer, sure in zip(layers, clears, strict=True):
-        layer[3:] *= sure
+    layers = [
+        source.frame.lay(
+            torch.zeros(4, now.height, now.width), source.track, sure * source.frame.trusted(source.track, now)
+        )
+        for source, sure in zip(paintings, clears, strict=True)
+    ]
     return Laid(_mixed([source.share for source in paintings], layers), torch.stack(clears).amax(0))
 
 
@@ -143,15 +171,18 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
     if last is None:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
-    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear)
-    fallback = last.frame.carried(last.track, now)
-    fallback[3:] *= sure
-    return _filled(paintings.history, fallback)
+    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1)
+    return last.frame.lay(paintings.history.clone(), last.track, sure.mul_(last.frame.trusted(last.track, now)))
 
 
-def sharp(picture: Tensor, flow: Tensor) -> Tensor:
-    """``picture`` carried by cubic interpolation: what is resampled again and again must not lose its fine strokes."""
-    return warp(picture, flow, "bicubic").clamp_(0, 1)
+def lay_under(history: Tensor, pixels: Tensor, paint: Tensor, trust: Tensor) -> None:
+    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H, W) knows of these ``pixels`` (N)."""
+    history = history.flatten(1)
+    before = history.index_select(1, pixels)
+    rest = (1 - before[3]) * trust
+    share = rest / (before[3] + rest).clamp_min(1e-6)
+    after = torch.cat([torch.lerp(before[:3], paint, share), torch.maximum(before[3:], trust[None])])
+    history.index_copy_(1, pixels, after)
 
 
 def flows(before: int, vector_before: Tensor, now: int, vector_now: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,13 +200,6 @@ def _mixed(shares: list[float], layers: list[Tensor]) -> Tensor:
     colour = torch.stack([weight * layer[:3] for weight, layer in zip(weights, layers, strict=True)]).sum(0)
     best = torch.stack([layer[3:] for layer in layers]).amax(0)
     return torch.cat([colour / torch.stack(weights).sum(0).clamp_min(1e-6), best])
-
-
-def _filled(first: Tensor, fallback: Tensor) -> Tensor:
-    """``first`` (4, H, W), and where it is not to be trusted, ``fallback``."""
-    rest = (1 - first[3:]).mul_(fallback[3:])
-    share = rest / (first[3:] + rest).clamp_min_(1e-6)
-    return torch.cat([torch.lerp(first[:3], fallback[:3], share), torch.maximum(first[3:], fallback[3:])])
 
 
 class Walk:

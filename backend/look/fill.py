@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..machine import in_chunks
-from ..motion import Track
-from .carry import SAME_DEPTH, TRUST, StyledFrame
+from ..motion import Track, sampled
+from .carry import SAME_DEPTH, StyledFrame, fading, lay_under
 from .guides import SKY, Frame
 
 HOLE = 0.5  # of trust in what is carried: where there is less, something is missing
@@ -80,7 +80,7 @@ class Fill:
                 there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
                 sources = nearest, layer[place], self.names[place]
                 found, sure = self._borrowed(there, *sources, _of(now.display, pixels))
-                _lay(result.flatten(1), pixels, found, sure * trust[place])
+                lay_under(result, pixels, found, sure * trust[place])
 
         in_chunks(lay, len(holes))
         return result
@@ -145,16 +145,7 @@ class Fill:
             source = torch.where(inside & same, far, source)
         found, shown, known = (_sampled(x, source) for x in (self.key.picture, self.key.display, self.key.known))
         change = (shown - display).abs().amax(0)
-        return found, known[0] * torch.exp(-((change / TRUST) ** 2))
-
-
-def _lay(history: Tensor, pixels: Tensor, paint: Tensor, trust: Tensor) -> None:
-    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H * W) knows of these ``pixels`` (N)."""
-    before = history.index_select(1, pixels)
-    rest = (1 - before[3]) * trust
-    share = rest / (before[3] + rest).clamp_min(1e-6)
-    after = torch.cat([torch.lerp(before[:3], paint, share), torch.maximum(before[3:], trust[None])])
-    history.index_copy_(1, pixels, after)
+        return found, fading(change).mul_(known[0])
 
 
 def _of(picture: Tensor, pixels: Tensor) -> Tensor:
@@ -176,9 +167,8 @@ def _kinds(frame: Frame, pixels: Tensor | None = None) -> Tensor:
 
 def _sampled(image: Tensor, points: Tensor) -> Tensor:
     """``image`` (C, H, W) at ``points`` (2, N), columns and rows: (C, N), bilinear."""
-    size = torch.tensor([image.shape[2] - 1, image.shape[1] - 1]).clamp_min(1)
-    where = (points.T / size * 2 - 1)[None, None]
-    return F.grid_sample(image[None], where, padding_mode="border", align_corners=True)[0, :, 0]
+    size = torch.tensor([image.shape[2] - 1, image.shape[1] - 1]).clamp_min(1)[:, None]
+    return sampled(image, points / size * 2 - 1)
 
 
 def _nearest(seeds: Tensor) -> Tensor:
