@@ -230,7 +230,7 @@ def _broken(path: Path, reason: str) -> ShotError:
 
 
 def unpremultiplied(rgba: FloatImage) -> FloatImage:
-    """The colours (H, W, 3) of premultiplied (H, W, 4), as EXR files have them: the painter sees the colour itself."""
+    """The colours (..., 3) of premultiplied (..., 4), as EXR files have them: the painter sees the colour itself."""
     colour = rgba[..., :3]
     if rgba[..., 3].min() < 1:
         colour = colour / np.clip(rgba[..., 3:], 1e-4, 1)

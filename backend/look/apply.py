@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import images as pictures
 from ..errors import LookMismatchError
-from ..images import HalfImage, unpremultiplied
+from ..images import HalfImage
 from ..job import Job
+from ..machine import in_chunks
 from ..shot import Shot
 from . import guides
 from .carry import Laid, Source, StyledFrame, laid, with_last
@@ -118,10 +118,16 @@ class Styler:
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
         """The frame's number, and its picture (H, W, 4) as its file is to have it."""
         frame, picture = painted
-        linear = self.shot.view.from_display(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
-        alpha = frame.alpha.permute(1, 2, 0).numpy()
-        rgba = pictures.as_half(np.concatenate([linear * alpha, alpha], 2))
-        self._last = StyledFrame.made(frame.number, frame.display, self._display(rgba.astype(np.float32)))
+        linear = self.shot.view.from_display(picture.permute(1, 2, 0).contiguous().numpy()).reshape(-1, 3)
+        alpha = frame.alpha.flatten()[:, None].numpy()
+        rgba = np.empty((frame.height, frame.width, 4), np.float16)
+
+        def work(chunk: slice) -> None:
+            pixels = np.concatenate([linear[chunk] * alpha[chunk], alpha[chunk]], 1)
+            rgba.reshape(-1, 4)[chunk] = pictures.as_half(pixels)
+
+        in_chunks(work, len(linear))
+        self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(rgba, self.shot.view))
         return frame.number, rgba
 
     def _without_holes(self, known: Tensor, stop: Stop, frame: Frame) -> Tensor:
@@ -146,13 +152,10 @@ class Styler:
         if self._last is None or self._last.number != number:
             if not self.is_current(number):  # an earlier look's frame says nothing of this one
                 return None
-            made = self._display(pictures.read_exr(self.path(number)))
+            # As its file has it, so that a run that went on equals one that never stopped.
+            made = guides.displayed(pictures.read_exr(self.path(number)), self.shot.view)
             self._last = StyledFrame.made(number, guides.read_display(self.shot, number), made)
         return Source(1.0, self._last, track)
-
-    def _display(self, rgba: NDArray[np.float32]) -> Tensor:
-        """Display colours of a frame as its file has them, so that a run that went on equals one that never stopped."""
-        return guides.planes(self.shot.view.to_display(unpremultiplied(rgba))).contiguous()
 
     def _write(self, path: Path, rgba: HalfImage) -> Path:
         pictures.write_exr(path, rgba, recipe=self.recipe)
