@@ -36,7 +36,9 @@ def filled(shot: Shot, number: int, picture: Tensor, guess: Tensor) -> tuple[Ten
         walk.step(step, guides.read_motion(shot, step))
     painted = StyledFrame.painted(KEY, key.display, torch.cat([picture, torch.ones_like(picture[:1])]))
     before = history([Source(1.0, painted, walk.track)], None, now)
-    return before, Fill(painted, key, guess).completed(before, walk.track, now)
+    after = before.clone()
+    Fill(painted, key, guess).complete(after, walk.track, now)
+    return before, after
 
 
 def bared(shot: Shot, number: int) -> Tensor:

@@ -105,14 +105,14 @@ class Styler:
 
     def _painted(self, now: Prepared) -> tuple[Frame, Tensor]:
         """The frame and its picture (3, H, W) in display colours."""
-        frame, painted = now.frame, now.paintings.history[3:]
+        frame = now.frame
+        # What the artist painted is not for the network to change: it tints even what it means to keep.
+        kept = ((now.paintings.history[3:] - KEPT) / (1 - KEPT)).clamp_(0, 1)
         known = with_last(now.paintings, self._last_output(now.stop), frame)
-        known = self._without_holes(known, now.stop, frame)  # where they were, nothing below is KEPT
+        self._fill_holes(known, now.stop, frame)  # where they were, nothing is KEPT
         position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
         picture = paint(self.network, frame.guides, position, known, self.tile)
-        # What the artist painted is not for the network to change: it tints even what it means to keep. And what it
-        # made a moment ago it makes a little differently each time, which flickers.
-        kept = ((painted - KEPT) / (1 - KEPT)).clamp_(0, 1)
+        # And what the network made a moment ago it makes a little differently each time, which flickers.
         return frame, torch.lerp(picture, known[:3], torch.maximum(kept, STEADY * known[3:]))
 
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
@@ -130,11 +130,10 @@ class Styler:
         self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(rgba, self.shot.view))
         return frame.number, rgba
 
-    def _without_holes(self, known: Tensor, stop: Stop, frame: Frame) -> Tensor:
-        if not stop.paintings:
-            return known
-        nearest = max(stop.paintings, key=lambda source: source.share)
-        return self._fill(nearest.frame, frame).completed(known, nearest.track, frame)
+    def _fill_holes(self, known: Tensor, stop: Stop, frame: Frame) -> None:
+        if stop.paintings:
+            nearest = max(stop.paintings, key=lambda source: source.share)
+            self._fill(nearest.frame, frame).complete(known, nearest.track, frame)
 
     def _fill(self, key: StyledFrame, now: Frame) -> Fill:
         if key.number not in self._fills:

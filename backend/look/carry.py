@@ -4,6 +4,7 @@ What is carried is an input of the generator, its history: display colours and h
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +96,11 @@ class StyledFrame:
     picture: Tensor
     known: Tensor
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether it is known everywhere."""
+        return bool((self.known == 1).all())
+
     @classmethod
     def painted(cls, number: int, display: Tensor, painting: Tensor) -> "StyledFrame":
         """From ``painting`` (4, H, W), straight alpha: under thin paint the render shows, as the artist saw it."""
@@ -108,8 +114,8 @@ class StyledFrame:
 
     def trusted(self, track: Track, now: Frame) -> Tensor:
         """How far to trust the picture on the frame ``now``, which ``track`` ties to this one: (1, H, W)."""
-        moved = warp(torch.cat([self.display, self.known]), track.flow)
-        return trust(moved[:3], now.display).mul_(track.valid).mul_(moved[3:])
+        sure = trust(warp(self.display, track.flow), now.display).mul_(track.valid)
+        return sure if self.whole else sure.mul_(warp(self.known, track.flow))
 
     def lay(self, history: Tensor, track: Track, trust: Tensor) -> Tensor:
         """``history`` (4, H, W), in place, with the picture under what it knows, as far as ``trust`` (1, H, W) goes.
@@ -167,12 +173,12 @@ def laid(paintings: list[Source], now: Frame) -> Laid:
 
 
 def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
-    """The history of ``now``, given the ``paintings`` on it and the last output."""
+    """The history of ``now``, given the ``paintings`` on it, which are used up, and the last output."""
     if last is None:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
     sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1)
-    return last.frame.lay(paintings.history.clone(), last.track, sure.mul_(last.frame.trusted(last.track, now)))
+    return last.frame.lay(paintings.history, last.track, sure.mul_(last.frame.trusted(last.track, now)))
 
 
 def lay_under(history: Tensor, pixels: Tensor, paint: Tensor, trust: Tensor) -> None:

@@ -50,8 +50,8 @@ class Fill:
         self._cells = self._usable[middle :: self.cell, middle :: self.cell]
         self._sources: dict[int, tuple[Tensor, float, int]] = {}
 
-    def completed(self, history: Tensor, track: Track, now: Frame) -> Tensor:
-        """``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame, with its holes filled."""
+    def complete(self, history: Tensor, track: Track, now: Frame) -> None:
+        """Fill the holes of ``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame."""
         holes = torch.nonzero(history[3].flatten() < HOLE)[:, 0]
         which = torch.empty_like(holes)  # of the key frame's kinds of surface
 
@@ -70,7 +70,6 @@ class Fill:
                 trust[place] = SHARE * worth * min(1.0, pixels / (ENOUGH * int(counts[place])))
                 layer[place] = len(layers)
                 layers.append(nearest)
-        result = history.clone(memory_format=torch.contiguous_format)
         nearest = torch.cat([*layers, torch.empty(2, 0, self._cells.shape[1])], 1)
 
         def lay(chunk: slice) -> None:
@@ -80,10 +79,9 @@ class Fill:
                 there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
                 sources = nearest, layer[place], self.names[place]
                 found, sure = self._borrowed(there, *sources, _of(now.display, pixels))
-                lay_under(result, pixels, found, sure * trust[place])
+                lay_under(history, pixels, found, sure * trust[place])
 
         in_chunks(lay, len(holes))
-        return result
 
     def _source(self, kind: int) -> tuple[Tensor, float, int]:
         """Where the nearest paint is on this kind of surface, see ``_nearest``, its trust (0..1), and its pixels."""
@@ -143,9 +141,9 @@ class Fill:
             pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
             same = self.kinds.flatten().index_select(0, pixel) == kind
             source = torch.where(inside & same, far, source)
-        found, shown, known = (_sampled(x, source) for x in (self.key.picture, self.key.display, self.key.known))
-        change = (shown - display).abs().amax(0)
-        return found, fading(change).mul_(known[0])
+        found, shown = (_sampled(x, source) for x in (self.key.picture, self.key.display))
+        sure = fading((shown - display).abs().amax(0))
+        return found, sure if self.key.whole else sure.mul_(_sampled(self.key.known, source)[0])
 
 
 def _of(picture: Tensor, pixels: Tensor) -> Tensor:

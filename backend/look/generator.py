@@ -170,7 +170,8 @@ class LookGenerator(nn.Module):
 
     def paint(self, tone: Tensor, detail: Tensor, around: Tensor, history: Tensor) -> Tensor:
         """The rest of the detail path."""
-        x = F.leaky_relu(detail + F.interpolate(around, scale_factor=4, mode="bilinear"), SLOPE, inplace=True)
+        broad = F.interpolate(around.float(), scale_factor=4, mode="bilinear")  # of floats in half the time
+        x = F.leaky_relu(detail + broad.to(detail.dtype), SLOPE, inplace=True)
         for layer in self.detail:
             x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
         x = self.leave(x).to(tone.dtype, memory_format=torch.contiguous_format)

@@ -169,7 +169,9 @@ def _light(colour: Array, albedo: Array) -> Tensor:
 
 def positions(rest: Array, depth: Array, encoding: Encoding) -> Tensor:
     """The generator's position input (4, H, W): rest position and footprint, both in pixels at the median depth."""
-    centred = (rest - np.asarray(encoding.centre, np.float32)) / encoding.pixel
-    footprint = np.minimum(depth / encoding.depth, 1e4)
+    result = torch.empty(4, *rest.shape[:2])
+    for axis, centre in enumerate(encoding.centre):
+        torch.sub(torch.from_numpy(rest[..., axis]), centre, out=result[axis]).div_(encoding.pixel)
     # The sky has no position: an endless footprint silences its waves.
-    return torch.cat([planes(centred), planes(footprint)])
+    torch.div(torch.from_numpy(depth[..., 0]), encoding.depth, out=result[3]).clamp_(max=1e4)
+    return result
