@@ -177,7 +177,7 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
     if last is None:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
-    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1)
+    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1 - FAINT)
     return last.frame.lay(paintings.history, last.track, sure.mul_(last.frame.trusted(last.track, now)))
 
 

@@ -58,7 +58,7 @@ class Fill:
         def look(chunk: slice) -> None:
             kind = _kinds(now, holes[chunk])
             place = torch.searchsorted(self.names, kind).clamp_(max=len(self.names) - 1)
-            which[chunk] = torch.where(self.names[place] == kind, place, len(self.names))
+            which[chunk] = torch.where(self.names.index_select(0, place) == kind, place, len(self.names))
 
         in_chunks(look, len(holes))
         counts = which.bincount(minlength=len(self.names) + 1)[:-1]
@@ -73,13 +73,13 @@ class Fill:
         nearest = torch.cat([*layers, torch.empty(2, 0, self._cells.shape[1])], 1)
 
         def lay(chunk: slice) -> None:
-            some = torch.nonzero(trust[which[chunk]])[:, 0] + chunk.start
+            some = torch.nonzero(trust.index_select(0, which[chunk]))[:, 0] + chunk.start
             if len(some):
-                place, pixels = which[some], holes[some]
+                place, pixels = which.index_select(0, some), holes.index_select(0, some)
                 there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
-                sources = nearest, layer[place], self.names[place]
+                sources = nearest, layer.index_select(0, place), self.names.index_select(0, place)
                 found, sure = self._borrowed(there, *sources, _of(now.display, pixels))
-                lay_under(history, pixels, found, sure * trust[place])
+                lay_under(history, pixels, found, sure.mul_(trust.index_select(0, place)))
 
         in_chunks(lay, len(holes))
 
