@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -118,17 +117,19 @@ class Styler:
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
         """The frame's number, and its picture (H, W, 4) as its file is to have it."""
         frame, picture = painted
-        linear = self.shot.view.from_display(picture.permute(1, 2, 0).contiguous().numpy()).reshape(-1, 3)
-        alpha = frame.alpha.flatten()[:, None].numpy()
-        rgba = np.empty((frame.height, frame.width, 4), np.float16)
+        display = picture.permute(1, 2, 0).contiguous().numpy()
+        linear = torch.from_numpy(self.shot.view.from_display(display)).flatten(0, 1)
+        alpha = frame.alpha.flatten()[:, None]
+        rgba = torch.empty(frame.height, frame.width, 4, dtype=torch.half)
 
         def work(chunk: slice) -> None:
-            pixels = np.concatenate([linear[chunk] * alpha[chunk], alpha[chunk]], 1)
-            rgba.reshape(-1, 4)[chunk] = pictures.as_half(pixels)
+            pixels = torch.cat([linear[chunk] * alpha[chunk], alpha[chunk]], 1)
+            rgba.flatten(0, 1)[chunk] = pixels.clamp_(-pictures.HALF_MAX, pictures.HALF_MAX)
 
         in_chunks(work, len(linear))
-        self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(rgba, self.shot.view))
-        return frame.number, rgba
+        made: HalfImage = rgba.numpy()
+        self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(made, self.shot.view))
+        return frame.number, made
 
     def _fill_holes(self, known: Tensor, stop: Stop, frame: Frame) -> None:
         if stop.paintings:

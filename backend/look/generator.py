@@ -185,11 +185,17 @@ class LookGenerator(nn.Module):
         height, width = guides.shape[2:]
         step = max(STRIP // width // CELL, 1) * CELL
         strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
-        seen = [self.look(guides[:, :, rows], position[:, :, rows], history[:, :, rows]) for rows in strips]
-        tone, detail, quarter = (torch.cat(parts, 2) for parts in zip(*seen, strict=True))
-        del seen
+        kind = self.enter.weight.dtype
+        tone, result = (guides.new_empty(len(guides), 3, height, width) for _ in range(2))
+        detail, quarter = (
+            torch.empty(len(guides), *size, dtype=kind, memory_format=torch.channels_last)
+            for size in ((self.config.width, height, width), (self.config.context, height // 4, width // 4))
+        )
+        for rows in strips:
+            quarters = slice(rows.start // 4, rows.stop // 4)
+            seen = self.look(guides[:, :, rows], position[:, :, rows], history[:, :, rows])
+            tone[:, :, rows], detail[:, :, rows], quarter[:, :, quarters] = seen
         around = self.surroundings(quarter)
-        result = torch.empty_like(tone)
         for rows in strips:
             above = max(rows.start - CELL, 0)  # a cell more on each side, for bilinear upsampling and convolutions
             more = slice(above, rows.stop + CELL)
