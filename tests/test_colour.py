@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend import colour
 from backend.colour import View
 from backend.errors import ColourError
 from backend.images import write_exr
@@ -43,6 +44,13 @@ def config() -> str:
     if path is None:
         pytest.skip("no bpy wheel for this Python: its colour configuration is needed")
     return str(path)
+
+
+def test_steps_after_a_table_become_one_table(config: str):
+    view = View(config, view="AgX", gamma=2.2)
+    linear = np.exp2(np.random.default_rng(0).uniform(-14, 6, (1, 100_000, 3))).astype(np.float32)
+    step_by_step = colour._cpu(colour._config(config), colour._group(view))
+    assert np.abs(view.to_display(linear) - colour._run(step_by_step, linear)).max() < 0.01 * STEP
 
 
 def worst(view: View, display: np.ndarray) -> float:

@@ -211,6 +211,16 @@ def test_tiles_have_no_seam(size: tuple[int, int]) -> None:
     assert (paint(network, *inputs, tile=64) - whole).abs().max() < 1e-4
 
 
+def test_coarse_convolutions_are_not_seen() -> None:
+    torch.manual_seed(0)
+    network = LookGenerator(Config(13)).eval()
+    guide, history = torch.rand(13, 96, 200) * 2 - 1, torch.rand(4, 96, 200)
+    position = torch.cat([torch.randn(3, 96, 200) * 100, torch.ones(1, 96, 200)])
+    fine = paint(network, guide, position, history)
+    coarse = paint(network.convolving_in(torch.bfloat16), guide, position, history)
+    assert 0 < (fine - coarse).square().mean() < 1e-5  # 50 dB
+
+
 def test_suggest_names_the_frame_least_like_the_painted(sliding: Path) -> None:
     result = do("look.suggest", shot=sliding / "shot", painted=[1])
     assert result["coverage"]["1"] == pytest.approx(1, abs=1e-3)
