@@ -70,6 +70,8 @@ def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...], sti
 _BURST: dict[str, object] = {"age": 0.6}
 _BLACK: dict[str, object] = {"smoke_colour": [0.0, 0.0, 0.0]}  # so that all light is the fire's own
 _STEADY = {"speed": 0.15, "height": 0.15}
+_QUARTER = (0.0, 18.0, 36.0, 54.0, 72.0, 90.0)  # degrees
+_SURFACE = {"waves": 0.01, "slope": 0.01, "change": 0.01}
 SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
     "fire": (
         *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5), "unrest"),
@@ -96,16 +98,22 @@ SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
         Sweep("foam_life", (0.5, 1.0, 2.0, 4.0, 8.0), "foam_change", False, leaves={"waves": 0.01, "slope": 0.01}),
         Sweep("depth", (0.5, 1.0, 2.0, 5.0, 20.0), "change", base={"swell": 1.0, "wind_speed": 1.0}),
         Sweep("scale", (16.0, 32.0, 64.0, 128.0, 256.0), "fineness", base={"swell": 0.0}),
+        Sweep("wind_direction", _QUARTER, "bearing", base={"swell": 0.0}, leaves={"waves": 0.2}),
+        Sweep("swell_direction", _QUARTER, "bearing", base={"swell": 2.0, "wind_speed": 1.0}, leaves={"waves": 0.1}),
+        Sweep("time_scale", (0.25, 0.5, 1.0, 1.5, 2.0, 3.0), "change", leaves={"waves": 0.1, "slope": 0.1}),
     ),
     "river": (
         Sweep("flow_speed", (0.3, 0.6, 1.2, 2.0, 3.0), "travel"),
         Sweep("turbulence", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "slope"),
         Sweep("foam", (0.0, 0.5, 1.0, 2.0, 4.0, 8.0), "foam", leaves={"waves": 0.01, "slope": 0.01}),
+        Sweep("flow_direction", _QUARTER, "climb", base={"scale": 1.0, "flow_speed": 2.0}, leaves={"waves": 0.1}),
     ),
     "pool": (
         Sweep("swell", (0.0, 0.02, 0.04, 0.06, 0.08, 0.1), "waves"),
         Sweep("swell_length", (0.2, 0.4, 0.8, 1.6, 3.2), "fineness", False),
         Sweep("wind_speed", (0.0, 1.0, 2.0, 4.0, 6.0, 8.0), "slope"),
+        Sweep("sun_elevation", (15.0, 30.0, 45.0, 60.0, 75.0, 90.0), "brightness", leaves=_SURFACE),
+        Sweep("light_depth", (0.05, 0.1, 0.2, 0.4, 0.8), "gathered", leaves=_SURFACE),
     ),
     "rain": (
         Sweep("rain_rate", (5.0, 20.0, 60.0, 200.0, 600.0), "slope"),
@@ -251,16 +259,21 @@ def water_quantities(paths: Sequence[Path]) -> dict[str, float]:
 
     ``waves``: height, rms in m. ``slope``: rms. ``sideways``: displacement, rms in m. ``foam``: its mean. ``fineness``:
     mean frequency of the waves, cycles to a tile. ``change``: of the height from frame to frame, against its rms.
-    ``foam_change``: the same of the foam, against its mean. ``travel``: by how far the water moves on, pixels a frame.
+    ``foam_change``: the same of the foam, against its mean. ``travel``: by how far the water moves on, pixels a frame,
+    and ``climb``: how far up the tile. ``bearing``: how far waves run up and down the tile and
+    not across, 0..1. ``brightness``: of the picture. ``gathered``: how much light on the floor differs, rms.
     """
     rows: list[dict[str, float]] = []
+    steps: list[tuple[float, float]] = []
     before: tuple[Array, Array] | None = None
     for path in paths:
-        layers = read_layers(path, {"height": "V", "normal": "RGB", "foam": "V", "displacement": "RGB"})
+        layers = read_layers(
+            path, {"height": "V", "normal": "RGB", "foam": "V", "displacement": "RGB", "caustics": "V"}
+        )
         height = layers["height"][..., 0].astype(np.float64)
         waves = float(height.std())
         power = np.abs(np.fft.fft2(height - height.mean())) ** 2
-        frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side) * side for side in height.shape], indexing="ij"))
+        upright, across = np.meshgrid(*[np.abs(np.fft.fftfreq(side)) * side for side in height.shape], indexing="ij")
         normal = layers["normal"]
         foam = layers["foam"][..., 0].astype(np.float64)
         rows.append(
@@ -269,20 +282,24 @@ def water_quantities(paths: Sequence[Path]) -> dict[str, float]:
                 "slope": float(np.sqrt(((normal[..., ::2] / np.maximum(normal[..., 1:2], 1e-3)) ** 2).mean())),
                 "sideways": float(np.sqrt((layers["displacement"][..., ::2] ** 2).mean())),
                 "foam": float(foam.mean()),
-                "fineness": float((power * frequency).sum() / max(power.sum(), 1e-12)),
+                "fineness": float((power * np.hypot(upright, across)).sum() / max(power.sum(), 1e-12)),
+                "bearing": float((power * upright).sum() / max((power * (upright + across)).sum(), 1e-12)),
+                "brightness": float(images.read_exr(path)[..., :3].mean()),
+                "gathered": float(layers["caustics"].std()),
             }
         )
         if before is not None:
             rows[-1]["change"] = float(np.abs(height - before[0]).mean() / max(waves, 1e-9))
             rows[-1]["foam_change"] = float(np.abs(foam - before[1]).mean() / max(foam.mean(), 1e-9))
-            rows[-1]["travel"] = travel(before[0], height)
+            steps.append(moved(before[0], height))
         before = height, foam
     found = {name: float(np.mean([row[name] for row in rows if name in row])) for name in rows[-1]}
-    return found | {"travel": float(np.median([row["travel"] for row in rows[1:]]))}
+    right, up = np.transpose(steps)
+    return found | {"travel": float(np.median(np.hypot(right, up))), "climb": float(np.median(up))}
 
 
-def travel(before: Array, now: Array) -> float:
-    """By how many pixels a tile moved, found where it correlates best with itself."""
+def moved(before: Array, now: Array) -> tuple[float, float]:
+    """By how many pixels a tile moved to the right and up, found where it correlates best with itself."""
     spectra = [np.fft.fft2(picture - picture.mean()) for picture in (before, now)]
     alike = np.fft.ifft2(spectra[1] * spectra[0].conj()).real
     steps = np.unravel_index(int(alike.argmax()), alike.shape)
@@ -291,7 +308,8 @@ def travel(before: Array, now: Array) -> float:
         low, peak, high = (np.roll(alike, 1 - step, axis).take(line, axis).max() for line in range(3))
         part = 0.5 * (low - high) / min(low - 2 * peak + high, -1e-12)  # the top of the parabola through the three
         found.append((step + part + side / 2) % side - side / 2)
-    return float(np.hypot(*found))
+    down, right = found
+    return right, -down
 
 
 def save_sheet(rgba: Array, path: Path) -> None:

@@ -134,9 +134,9 @@ def test_travel_is_found_between_pixels() -> None:
     wave = np.fft.fft2(np.random.default_rng(1).random((48, 48)))
     frequency = np.fft.fftfreq(48)
     wave *= np.hypot(frequency[:, None], frequency) < 0.2
-    moved = wave * np.exp(-2j * np.pi * 3.4 * frequency)[None]
-    before, now = (np.fft.ifft2(spectrum).real for spectrum in (wave, moved))
-    assert effect_controls.travel(before, now) == pytest.approx(3.4, abs=0.15)
+    shift = 3.4 * frequency[None] - 1.7 * frequency[:, None]  # to the right, and up
+    before, now = (np.fft.ifft2(spectrum).real for spectrum in (wave, wave * np.exp(-2j * np.pi * shift)))
+    assert effect_controls.moved(before, now) == pytest.approx((3.4, 1.7), abs=0.15)
 
 
 @pytest.mark.parametrize("kind", effect_controls.SWEEPS)
