@@ -82,7 +82,9 @@ class Detail:
         fine[:, :_LOOKED_AT] = unwoven(fine[:, :_LOOKED_AT], self.factor, encoding.shown(inputs[0]))
         self._keep(fine)
         if fine.shape[2] > LEARNED:
-            fine = torch.lerp(enlarged(inputs[0], self.factor), fine, _calmer(LEARNED / fine.shape[2], fine))
+            base = enlarged(inputs[0], self.factor)
+            # Where gas thins out to nothing, the network has never seen it so large, and dots its edge.
+            fine = torch.lerp(base, fine, _calmer(LEARNED / fine.shape[2], fine) * encoding.shown(base))
         return as_much(encoding.decode(fine, height), coarse, self.factor)
 
     @torch.inference_mode()
