@@ -79,12 +79,14 @@ class Detail:
         coarse = self._brought(coarse, height)
         inputs = self._inputs(coarse, height)
         fine = self._in_tiles(*inputs)
-        fine[:, :_LOOKED_AT] = unwoven(fine[:, :_LOOKED_AT], self.factor, encoding.shown(inputs[0]))
+        seen = unwoven(fine[:, :_LOOKED_AT], self.factor, encoding.shown(inputs[0]))
+        fine[:, :_LOOKED_AT] = seen
         self._keep(fine)
         if fine.shape[2] > LEARNED:
-            base = enlarged(inputs[0], self.factor)
+            base = enlarged(inputs[0][:, :_LOOKED_AT], self.factor)
             # Where gas thins out to nothing, the network has never seen it so large, and dots its edge.
-            fine = torch.lerp(base, fine, _calmer(LEARNED / fine.shape[2], fine) * encoding.shown(base))
+            share = _calmer(LEARNED / fine.shape[2], fine) * encoding.shown(base)
+            fine = torch.cat((torch.lerp(base, seen, share), fine[:, _LOOKED_AT:]), 1)
         return as_much(encoding.decode(fine, height), coarse, self.factor)
 
     @torch.inference_mode()
@@ -134,12 +136,13 @@ class Detail:
 
 
 def _calmer(smaller: float, like: Tensor) -> Tensor:
-    """How much of the detail, (8, 1, 1), remains where a pixel is a ``smaller`` part of the box than what was learned.
+    """How much of the detail that is looked at, (C, 1, 1), remains where a pixel is a ``smaller`` part of the box than
+    what was learned.
 
     The scalars of a turbulent flow differ by the cube root of the distance (Obukhov 1949, Corrsin 1951), and their sums
     along columns by still less, as eddies that lie behind each other do not know of each other.
     """
-    powers = [1 / 2 if name == "optical_depth" else 1 / 3 for name in CHANNELS]
+    powers = [1 / 2 if name == "optical_depth" else 1 / 3 for name in CHANNELS[:_LOOKED_AT]]
     return smaller ** like.new_tensor(powers)[:, None, None]
 
 
@@ -166,12 +169,13 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
         return picture
     weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
     weighted = torch.cat((torch.where(_MEANS.to(picture.device), picture * weight, picture), weight), 1)
-    # Without the blur, edges have the stairs of the coarse pixels and averages have creases between them: the detail
-    # then follows these as a grid.
-    soft = blurred(weighted, picture.new_full((len(picture),), _SMOOTH))
-    soft[:, _LIGHT] = picture[:, _LIGHT]  # flames have edges
+    if picture.shape[2] < LEARNED:
+        # Without the blur, edges have the stairs of the coarse pixels and averages have creases between them: the
+        # detail then follows these as a grid.
+        weighted = blurred(weighted, picture.new_full((len(picture),), _SMOOTH))
+        weighted[:, _LIGHT] = picture[:, _LIGHT]  # flames have edges
     smaller = size[0] < picture.shape[2]
-    wide = F.interpolate(soft, size, mode="bicubic", align_corners=False, antialias=smaller)
+    wide = F.interpolate(weighted, size, mode="bicubic", align_corners=False, antialias=smaller)
     means = wide[:, :-1] / wide[:, -1:].clamp(min=0.5 * _FAINT)
     result = torch.where(_MEANS.to(picture.device), means, wide[:, :-1].clamp(min=0))
     result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]

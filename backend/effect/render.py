@@ -33,7 +33,7 @@ from .request import LONGEST, Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
 from .simulation import Effect
 
-FORMAT = 4
+FORMAT = 5
 SIZE = (512, 512)
 FRAMES = 64
 LEAST_LOOP = 8  # frames
