@@ -21,7 +21,6 @@ from .kept import Facts
 
 LAYERS = {"vector": "RGBA", "temperature": "V", "density": "V"}
 SEEDS = (1, 2, 3)
-EDDY = 16  # pixels
 BACKDROP = 0.03  # scene-linear grey behind what is shown on a sheet
 
 
@@ -46,9 +45,11 @@ class Sweep:
         return {**self.base, self.control: [value] * 3 if colour else value}
 
 
-def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...], stirred: str) -> tuple[Sweep, ...]:
+def _of_gas(
+    lights: bool, early: dict[str, object], ages: tuple[float, ...], stirred: str, late: Mapping[str, object]
+) -> tuple[Sweep, ...]:
     """What fire, smoke and explosions have in common. ``early``: controls of a moment at which it still grows;
-    ``stirred``: what turbulence moves.
+    ``late``: of one from which on it moves as the air does; ``stirred``: what turbulence moves.
     """
     motion = {"speed": 0.15, "density": 0.15, "height": 0.15}
     return (
@@ -56,7 +57,7 @@ def _of_gas(lights: bool, early: dict[str, object], ages: tuple[float, ...], sti
         Sweep("buoyancy", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "rise", base=early),
         Sweep("wind", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), "drift"),
         Sweep("wind_direction", (0.0, 36.0, 72.0, 108.0, 144.0, 180.0), "drift", False, {"wind": 2.0}),
-        Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), stirred),
+        Sweep("turbulence", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), stirred, base=late),
         Sweep("swirl", (0.0, 0.5, 1.0, 2.0, 3.0, 4.0), "aside", base={"turbulence": 0.2}),
         Sweep("smoke", (0.1, 0.3, 0.6, 1.0, 2.0, 4.0), "density", leaves={"speed": 0.5}),  # smoke has weight
         Sweep("smoke_colour", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "scattered", leaves={"brightness": 0.01, **motion}),
@@ -74,17 +75,18 @@ _QUARTER = (0.0, 18.0, 36.0, 54.0, 72.0, 90.0)  # degrees
 _SURFACE = {"waves": 0.01, "slope": 0.01, "change": 0.01}
 SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
     "fire": (
-        *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5), "unrest"),
+        *_of_gas(True, {}, (0.1, 0.15, 0.2, 0.3, 0.4, 0.5), "unrest", {}),
         Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "flame_height", base=_BLACK),
         Sweep("temperature", (1200.0, 1500.0, 1900.0, 2400.0, 3000.0, 4000.0), "blue", base=_BLACK, leaves=_STEADY),
     ),
     "smoke": (
-        *_of_gas(False, {}, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0), "unrest"),
+        *_of_gas(False, {}, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0), "unrest", {}),
         Sweep("intensity", (0.25, 0.5, 1.0, 2.0, 3.0, 4.0), "rise"),
         Sweep("fuel", (0.0, 0.3, 0.6, 1.0, 1.5, 2.0), "brightness", base={"temperature": 1900.0}),
     ),
     "explosion": (
-        *_of_gas(True, _BURST, (0.1, 0.2, 0.4, 0.8, 1.2, 2.0), "eddies"),  # all its motion changes: it bursts
+        # All its motion changes, and most of it is the burst's own at first.
+        *_of_gas(True, _BURST, (0.1, 0.2, 0.4, 0.8, 1.2, 2.0), "stir", {"age": 1.2}),
         Sweep("fuel", (0.2, 0.5, 1.0, 1.5, 2.0, 3.0), "cover", base=_BURST),
         Sweep("temperature", (1400.0, 1800.0, 2400.0, 3000.0, 4000.0), "blue", base=_BURST | _BLACK, leaves=_STEADY),
     ),
@@ -202,9 +204,8 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
     ``brightness``: of the light given off; ``scattered``: of the rest. ``height``, ``flame_height``: share of the
     picture below which 95 % of what shows, or of the light, lies. ``cover``: share of it that shows something.
     ``drift``, ``rise``, ``speed``: pixels a frame to the right, upward, and of either, of all that is dense; ``aside``:
-    how far it goes to the sides against up and down, as gas does that curls. ``unrest``: how much its motion changes,
-    rms, against its speed: turbulence intensity. ``eddies``: how much motion differs from that around it, rms in pixels
-    a frame. ``blue``: against red.
+    how far it goes to the sides against up and down, as gas does that curls. ``stir``: how much its motion changes, rms
+    in pixels a frame; ``unrest``: the same against its speed: turbulence intensity. ``blue``: against red.
     """
     weights = np.array(LUMINANCE)
     rows, motions, weighted = [], [], []
@@ -229,23 +230,13 @@ def quantities(paths: Sequence[Path], brightness: Sequence[float]) -> dict[str, 
                 "rise": float((weight * up).sum()),
                 "speed": float((weight * np.hypot(right, up)).sum()),
                 "aside": float((weight * np.abs(right)).sum() / max(float((weight * np.abs(up)).sum()), 1e-9)),
-                "eddies": eddies(layers["vector"][..., :2], weight),
                 "blue": float(rgba[..., 2].sum() / max(float(rgba[..., 0].sum()), 1e-9)),
             }
         )
     there = np.mean(weighted, 0)
-    unrest = float(np.sqrt((np.var(motions, 0).sum(2) * there).sum() / max(float(there.sum()), 1e-9)))
+    stir = float(np.sqrt((np.var(motions, 0).sum(2) * there).sum() / max(float(there.sum()), 1e-9)))
     found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    return found | {"unrest": unrest / max(found["speed"], 1e-9)}
-
-
-def eddies(motion: Array, weight: Array) -> float:
-    """How much motion (H, W, 2) differs from its mean over a square of ``EDDY`` pixels, rms, by ``weight`` (H, W)."""
-    rows, columns = (side // EDDY for side in weight.shape)
-    cut = motion[: rows * EDDY, : columns * EDDY].reshape(rows, EDDY, columns, EDDY, 2)
-    share = weight[: rows * EDDY, : columns * EDDY].reshape(rows, EDDY, columns, EDDY, 1)
-    mean = (cut * share).sum((1, 3), keepdims=True) / np.maximum(share.sum((1, 3), keepdims=True), 1e-9)
-    return float(np.sqrt(((cut - mean) ** 2 * share).sum() / max(float(share.sum()), 1e-9)))
+    return found | {"stir": stir, "unrest": stir / max(found["speed"], 1e-9)}
 
 
 def reach(amount: Array) -> float:
