@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -65,9 +66,7 @@ class Detail:
     ) -> None:
         self.factor = model.generator.config.factor
         self._model, self._small, self._tile, self._check = model, small, tile, check
-        self._begin: Callable[[tuple[int, int]], Detail] = lambda size: Detail(
-            model, seed, size, period, first, None, check
-        )
+        self._begin = partial(Detail, model, seed, period=period, first=first, check=check)
         self._between: Detail | None = None
         self._sequence = Sequence(model.generator, model.encoding, [seed], period, first)
         self.last: Tensor | None = None

@@ -20,7 +20,7 @@ from .resample import enlarged
 
 EXPOSURE: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 2.6}
 """Luminance of emission 1 from the hottest gas."""
-FIRELIGHT: Mapping[str, float] = {"fire": 0.7, "smoke": 0.8, "explosion": 1.8}
+FIRELIGHT: Mapping[str, float] = {"fire": 0.8, "smoke": 0.8, "explosion": 1.8}
 """The same for light that smoke scatters: it is lit from inside."""
 FLAME = 8.0  # optical depth of emission 1: soot that glows hides as it shines (Kirchhoff 1860)
 _LAMP_COLOUR = (1.75, 1.64, 1.46)
