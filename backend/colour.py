@@ -22,7 +22,7 @@ from .machine import in_chunks
 _LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
 _SAME = 2.0 / 255.0
 _STEPS = 12  # of refinement
-_CURVES = (ocio.ExponentTransform, ocio.ExponentWithLinearTransform, ocio.RangeTransform)  # each channel by itself
+_CURVES = (ocio.ExponentTransform, ocio.ExponentWithLinearTransform, ocio.LogTransform, ocio.RangeTransform)
 _CURVE = 1 << 16  # points of a table that stands for them: finer than a float near 1 needs, for what is steep at 0
 _AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
 
@@ -75,14 +75,18 @@ class View:
         return not self.reason
 
     def to_display(self, linear: FloatImage) -> FloatImage:
-        """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError."""
+        """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError.
+
+        A fourth channel, alpha in 0..1, is kept: four are done sooner than three.
+        """
         return _run(_forward(self), linear)
 
     def from_display(self, display: FloatImage) -> FloatImage:
         """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them, float32 HxWx3.
 
         Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``unreachable``.
-        Scene-linear values may be negative: wide-gamut colours need that. Raises ColourError if not ``invertible``.
+        Scene-linear values may be negative: wide-gamut colours need that. A fourth channel is kept, as in
+        ``to_display``. Raises ColourError if not ``invertible``.
         """
         reason = self.reason
         if reason:
@@ -90,8 +94,9 @@ class View:
                 f"What is painted cannot be matched in this scene: {reason}.",
                 "Choose Standard, Filmic or AgX without them in the Color Management panel, and render again.",
             )
-        linear = _inverse(self._unexposed).apply(np.clip(display, 0.0, 1.0, dtype=np.float32))
-        linear *= np.float32(2.0**-self.exposure)
+        linear = _inverse(self._unexposed).apply(display)
+        if self.exposure:
+            linear[..., :3] *= np.float32(2.0**-self.exposure)
         return linear
 
     def unreachable(self, display: FloatImage) -> float:
@@ -128,28 +133,30 @@ class _Inverse:
         lut.setData(self._table.nodes.ravel())
         self._look_up = _cpu(config, lut)
         self._check = _quick(config, after)
-        self._to_linear = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
+        self._to_linear = _curved(config, before)
 
     def apply(self, display: FloatImage) -> FloatImage:
         if self._show is None or self._table is None:
-            return _run(self._to_linear, display, clip=False)
-        wanted = np.ascontiguousarray(display).reshape(-1, 3)
-        linear, off = np.empty_like(wanted), np.empty(len(wanted), np.float32)
+            return _run(self._to_linear, _clipped(display), clip=False)
+        flat = display.reshape(-1, display.shape[-1])
+        linear, off = np.empty(flat.shape, np.float32), np.empty(len(flat), np.float32)
 
         def work(chunk: slice) -> None:
-            at = _run(self._look_up, wanted[chunk])
-            off[chunk] = _off(_run(self._check, at), wanted[chunk])
-            self._to_linear.applyRGB(at)
-            linear[chunk] = at
+            wanted = _clipped(flat[chunk])
+            at = _run(self._look_up, wanted)
+            off[chunk] = _off(_run(self._check, at), wanted)
+            linear[chunk] = _run(self._to_linear, at, clip=False)
 
-        in_chunks(work, len(wanted))
+        in_chunks(work, len(flat))
         missed = np.flatnonzero(off > 0.75 * _SAME)
-        cells = np.minimum((wanted[missed] * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
-        missed = missed[~self._table.hopeless[tuple(cells.T)]]
+        wanted = _clipped(flat[missed, :3])
+        cells = np.minimum((wanted * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
+        hopeful = ~self._table.hopeless[tuple(cells.T)]
+        missed, wanted = missed[hopeful], wanted[hopeful]
         if len(missed):
-            at = self._refine(wanted[missed])
-            improved = _off(_run(self._show, at), wanted[missed]) < off[missed]
-            linear[missed[improved]] = _run(self._to_linear, at[improved], clip=False)
+            at = self._refine(wanted)
+            improved = _off(_run(self._show, at), wanted) < off[missed]
+            linear[missed[improved], :3] = _run(self._to_linear, at[improved], clip=False)
         return linear.reshape(display.shape)
 
     def _refine(self, wanted: FloatImage) -> FloatImage:
@@ -241,20 +248,48 @@ def _split_at_table(group: ocio.GroupTransform) -> tuple[ocio.GroupTransform, oc
 
 def _quick(config: ocio.Config, group: ocio.GroupTransform) -> ocio.CPUProcessor:
     """The steps of ``group``, those per channel after a 3D table as one table: powers take longer than all the rest."""
-    floats = ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT
-    steps = list(_checked(lambda: config.getProcessor(group).getOptimizedProcessor(*floats).createGroupTransform()))
+    steps = _elementary(config, group, ocio.TRANSFORM_DIR_FORWARD)
     last = max((place for place, step in enumerate(steps) if isinstance(step, ocio.Lut3DTransform)), default=-1)
     curves = steps[last + 1 :]
-    if last < 0 or not curves or not all(isinstance(step, _CURVES) for step in curves):
+    if last < 0 or not curves or not all(map(_per_channel, curves)):
         return _cpu(config, group)
     values = steps[last].getData()
     if values.min() < 0 or values.max() > 1:
         return _cpu(config, group)
+    return _cpu(config, _grouped([*steps[: last + 1], _curve(config, curves)]))
+
+
+def _curved(config: ocio.Config, before: ocio.GroupTransform) -> ocio.CPUProcessor:
+    """From 0..1, what a 3D table takes, back through the steps ``before`` it, those per channel as one table."""
+    steps = _elementary(config, before, ocio.TRANSFORM_DIR_INVERSE)
+    mixing = next((place for place, step in enumerate(steps) if not _per_channel(step)), len(steps))
+    if not mixing:
+        return _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
+    return _cpu(config, _grouped([_curve(config, steps[:mixing]), *steps[mixing:]]))
+
+
+def _elementary(config: ocio.Config, group: ocio.GroupTransform, direction: Any) -> list[ocio.Transform]:
+    """The fewest steps that do the same as ``group``."""
+    floats = ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT
+    processor = _checked(lambda: config.getProcessor(group, direction).getOptimizedProcessor(*floats))
+    return list(processor.createGroupTransform())
+
+
+def _per_channel(step: ocio.Transform) -> bool:
+    """Whether what a step makes of a channel does not depend on the others."""
+    if isinstance(step, ocio.MatrixTransform):
+        matrix = np.reshape(step.getMatrix(), (4, 4))
+        return bool((matrix == np.diag(matrix.diagonal())).all())
+    return isinstance(step, _CURVES)
+
+
+def _curve(config: ocio.Config, steps: Iterable[ocio.Transform]) -> ocio.Lut1DTransform:
+    """Steps per channel, from 0..1 on, as one table."""
     ramp = np.linspace(0, 1, _CURVE, dtype=np.float32).repeat(3)
-    _cpu(config, _grouped(curves)).applyRGB(ramp)
+    _cpu(config, _grouped(steps)).applyRGB(ramp)
     curve = ocio.Lut1DTransform(_CURVE, False)
     curve.setData(ramp)
-    return _cpu(config, _grouped([*steps[: last + 1], curve]))
+    return curve
 
 
 def _grouped(steps: Iterable[ocio.Transform]) -> ocio.GroupTransform:
@@ -282,21 +317,36 @@ def _checked(work: Callable[[], Any]) -> Any:
 
 
 def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) -> FloatImage:
-    """A copy of ``pixels`` (... x 3, float32) through a processor, clipped to 0..1 if so wished."""
-    result = np.array(pixels, np.float32, order="C")
-    flat = result.reshape(-1, 3)
+    """A copy of ``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished."""
+    result = np.empty(pixels.shape, np.float32)
+    flat, source = (array.reshape(-1, pixels.shape[-1]) for array in (result, pixels))
 
     def work(chunk: slice) -> None:
-        processor.applyRGB(flat[chunk])
+        some = flat[chunk]
+        some[:] = source[chunk]
+        (processor.applyRGB if flat.shape[1] == 3 else processor.applyRGBA)(some)
         if clip:
-            np.clip(flat[chunk], 0.0, 1.0, out=flat[chunk])
+            _clip(some)
 
     in_chunks(work, len(flat))
     return result
 
 
+def _clip(values: FloatImage) -> None:
+    """Clip to 0..1, in place."""
+    from torch import from_numpy  # six times as fast as numpy; who only asks about a view needs none
+
+    from_numpy(values).clamp_(0, 1)
+
+
+def _clipped(values: FloatImage) -> FloatImage:
+    result = np.array(values, np.float32, order="C")
+    _clip(result)
+    return result
+
+
 def _off(shown: FloatImage, wanted: FloatImage) -> FloatImage:
-    """The worst channel's difference, N values: faster than a maximum along the short axis."""
+    """The worst colour's difference, N values: faster than a maximum along the short axis."""
     away = np.abs(shown - wanted)
     worst: FloatImage = np.maximum(np.maximum(away[:, 0], away[:, 1]), away[:, 2])
     return worst

@@ -124,7 +124,12 @@ def write_exr(
 
 def as_half(pixels: npt.NDArray[Any]) -> HalfImage:
     """The values as a frame's file has them: rounded to half float, clipped to its range; half floats as they are."""
-    return pixels if pixels.dtype == np.float16 else pixels.clip(-HALF_MAX, HALF_MAX).astype(np.float16)
+    from torch import from_numpy  # see _placed
+
+    if pixels.dtype == np.float16:
+        return pixels
+    half: HalfImage = from_numpy(pixels).clamp(-HALF_MAX, HALF_MAX).half().contiguous().numpy()
+    return half
 
 
 def recipe(path: Path) -> str:
@@ -186,6 +191,8 @@ def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> d
 
 def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[Any]]) -> FloatImage:
     """The plane's channels, taken out of ``found``, in the part's display window."""
+    from torch import from_numpy  # numpy converts half floats ten times more slowly; who reads headers has no use for it
+
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]
     right, bottom = part.data[2] - part.display[0] + 1, part.data[3] - part.display[1] + 1
@@ -196,7 +203,8 @@ def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[A
     for index, channel in enumerate(plane.channels):
         pixels = found.pop((plane.part, channel))
         if x0 < x1 and y0 < y1:
-            frame[y0:y1, x0:x1, index] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+            some = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+            from_numpy(frame)[y0:y1, x0:x1, index] = from_numpy(some)
     return frame
 
 
@@ -230,11 +238,21 @@ def _broken(path: Path, reason: str) -> ShotError:
 
 
 def unpremultiplied(rgba: FloatImage) -> FloatImage:
-    """The colours (..., 3) of premultiplied (..., 4), as EXR files have them: the painter sees the colour itself."""
-    colour = rgba[..., :3]
-    if rgba[..., 3].min() < 1:
-        colour = colour / np.clip(rgba[..., 3:], 1e-4, 1)
-    return np.ascontiguousarray(colour)
+    """Premultiplied (..., 4), as EXR files have them, with straight alpha: the painter sees the colour itself."""
+    if rgba[..., 3].min() == 1:
+        return rgba
+    result = rgba.copy()
+    result[..., :3] /= np.clip(rgba[..., 3:], 1e-4, 1)
+    return result
+
+
+def premultiplied(rgba: FloatImage) -> FloatImage:
+    """(..., 4) of straight alpha as EXR files have them."""
+    if rgba[..., 3].min() == 1:
+        return rgba
+    result = rgba.copy()
+    result[..., :3] *= rgba[..., 3:]
+    return result
 
 
 def is_whole(path: Path) -> bool:

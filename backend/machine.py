@@ -12,7 +12,7 @@ from typing import Any
 # What backend/requirements.txt installs, by the names under which Python imports it.
 LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
 
-CHUNK = 1 << 15  # pixels that one thread takes at a time: stays in its cache, and torch does not share it out again
+CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache, and torch does not share it out again
 
 
 def described() -> dict[str, Any]:

@@ -37,8 +37,13 @@ def grid(flow: Tensor) -> Tensor:
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
     """``image`` of the other frame as this frame would see it. Outside the frame its border is repeated."""
+    return at_ends(image, grid(flow))
+
+
+def at_ends(image: Tensor, grid: Tensor) -> Tensor:
+    """``image`` (C, H, W) sampled at each point of a ``grid``: (C, H, W), bilinear, its border repeated."""
     # Row by row, as pictures of one batch: those are what torch shares out among the cores.
-    rows = grid(flow).transpose(0, 1)
+    rows = grid.transpose(0, 1)
     images = image.expand(len(rows), *image.shape)
     return F.grid_sample(images, rows, padding_mode="border", align_corners=True)[:, :, 0].transpose(0, 1)
 
@@ -52,9 +57,10 @@ def sampled(image: Tensor, ends: Tensor, mode: str = "bilinear") -> Tensor:
 def inside(flow: Tensor) -> Tensor:
     """Mask of the pixels whose flow ends within the frame."""
     height, width = flow.shape[1:]
-    column = flow[0] + torch.arange(width, dtype=flow.dtype)
-    row = flow[1] + torch.arange(height, dtype=flow.dtype)[:, None]
-    return ((column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1))[None].to(flow.dtype)
+    right, down = (width - 1) / 2, (height - 1) / 2  # from the middle
+    column = (flow[0] + (torch.arange(width, dtype=flow.dtype) - right)).abs_() <= right
+    row = (flow[1] + (torch.arange(height, dtype=flow.dtype) - down)[:, None]).abs_() <= down
+    return (column & row)[None].to(flow.dtype)
 
 
 def agreement(there: Tensor, back: Tensor, slip: float = SLIP) -> Tensor:
@@ -83,11 +89,11 @@ class Track:
         ``there``: the next frame's flow to this track's frame; ``back``: that frame's flow to the next one.
         Flows are composed, never images: a painting is resampled once, however far it is carried.
         """
-        ends = warp(torch.cat([back, self.flow, self.valid]), there)
-        step = Track(there, agreement(there, ends[:2]))
-        flow = there + ends[2:4]
+        ends = grid(there)
+        step = Track(there, agreement(there, at_ends(back, ends)))
+        flow = there + at_ends(self.flow, ends)
         # A sample that mixes valid with invalid neighbours mixes two surfaces: only full validity counts.
-        still = (ends[4:] > 0.999).to(there.dtype)
+        still = (at_ends(self.valid, ends) > 0.999).to(there.dtype)
         return step, Track(flow, still.mul_(step.valid).mul_(inside(flow)))
 
 
@@ -170,8 +176,9 @@ def _rigid_motion(points: Array, target: Array) -> tuple[Array, float]:
     keep = error <= 3 * still + 1e-9
     motion = STILL
     for _ in range(3):
-        centre, goal = points[keep].mean(0, dtype=np.float64), target[keep].mean(0, dtype=np.float64)
-        covariance = (points[keep] - centre).T @ (target[keep] - goal)
+        here, there = points[keep], target[keep]
+        centre, goal = here.mean(0, dtype=np.float64), there.mean(0, dtype=np.float64)
+        covariance = (here - centre).T @ (there - goal)
         # Points on a line or a plane leave rotations open: a little identity draws those to none.
         covariance += 1e-4 * np.trace(np.abs(covariance)) * np.eye(3)
         left, _, right = np.linalg.svd(covariance)

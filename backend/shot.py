@@ -16,6 +16,7 @@ from . import images
 from .colour import View
 from .errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
 from .images import FloatImage, Part, Plane
+from .machine import in_chunks
 
 _FRAME_FILE = re.compile(r"(?P<name>[^.].*?)?_?(?P<frame>(?<!\d)\d{4,}|-\d{3,})\.exr", re.IGNORECASE)
 SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
@@ -124,7 +125,8 @@ class Shot:
         self._check_size(path, parts[0].size)
         result = images.read_planes(path, parts, {name: planes[name] for name in names})
         for name, pixels in result.items():
-            _normalise(name, pixels)
+            some = pixels.reshape(-1, pixels.shape[2])
+            in_chunks(lambda chunk, name=name, some=some: _normalise(name, some[chunk]), len(some))
         return result
 
     def _check_size(self, path: Path, size: tuple[int, int]) -> None:
@@ -219,7 +221,8 @@ def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
 
 
 def _normalise(name: str, pixels: FloatImage) -> None:
-    """Make values mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there is work."""
+    """Make values (N, channels) mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there
+    is work."""
     if name == "object":
         return
     if not np.isfinite(pixels.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
@@ -231,7 +234,8 @@ def _normalise(name: str, pixels: FloatImage) -> None:
         if max(pixels.max(), -pixels.min()) >= _NO_VECTOR:
             pixels[np.abs(pixels) >= _NO_VECTOR] = 0.0
         # Blender counts y upward, and zw from the next frame rather than to it.
-        pixels *= np.array([1, -1, -1, 1], np.float32)
+        for column in (1, 2):
+            np.negative(pixels[:, column], out=pixels[:, column])
 
 
 def _spoken(frames: Iterable[int]) -> str:

@@ -94,7 +94,7 @@ class Subject:
         if "object" in shot.passes(frame):
             names.append("object")
         passes = shot.read(frame, names)
-        shown = shot.view.to_display(images.unpremultiplied(passes["beauty"]))
+        shown = shot.view.to_display(images.unpremultiplied(passes["beauty"]))[..., :3]
         depth = passes["depth"][..., 0]
         sky = depth > 0.1 * SKY_DEPTH
         ids = passes["object"][..., 0].view(np.int32) if "object" in passes else np.zeros(depth.shape, np.int32)

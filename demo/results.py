@@ -25,7 +25,7 @@ def eight_bit(display: images.FloatImage) -> Bytes:
 def displayed(shot: Shot, frame: int) -> Bytes:
     """The render of one frame as the scene's view shows it, HxWx3."""
     beauty = shot.read(frame, ["beauty"])["beauty"]
-    return eight_bit(shot.view.to_display(images.unpremultiplied(beauty)))
+    return eight_bit(shot.view.to_display(images.unpremultiplied(beauty))[..., :3])
 
 
 def background(shot: Shot, frame: int) -> float:
@@ -65,7 +65,7 @@ def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
 def styled_display(shot: Shot, styled: Path) -> Bytes:
     """A styled frame's values as the scene's view should show them, HxWx3."""
     pixels = images.unpremultiplied(images.read_exr(styled))
-    return eight_bit(shot.view.to_display(pixels))
+    return eight_bit(shot.view.to_display(pixels)[..., :3])
 
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:

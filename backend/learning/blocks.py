@@ -20,7 +20,8 @@ def channels_last(network: Network) -> Network:
 
 def leaky_sigmoid(x: Tensor) -> Tensor:
     """A sigmoid whose gradient is nowhere less than LEAK: one that was driven into its corner would never come back."""
-    return torch.sigmoid(x) + LEAK * (x - x.detach())
+    y = torch.sigmoid(x)
+    return y + LEAK * (x - x.detach()) if x.requires_grad else y
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

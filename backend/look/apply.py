@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,22 +113,21 @@ class Styler:
         position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
         picture = paint(self.network, frame.guides, position, known, self.tile)
         # And what the network made a moment ago it makes a little differently each time, which flickers.
-        return frame, torch.lerp(picture, known[:3], torch.maximum(kept, STEADY * known[3:]))
+        return frame, picture.lerp_(known[:3], torch.maximum(kept, STEADY * known[3:]))
 
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
         """The frame's number, and its picture (H, W, 4) as its file is to have it."""
         frame, picture = painted
-        display = picture.permute(1, 2, 0).contiguous().numpy()
-        linear = torch.from_numpy(self.shot.view.from_display(display)).flatten(0, 1)
-        alpha = frame.alpha.flatten()[:, None]
-        rgba = torch.empty(frame.height, frame.width, 4, dtype=torch.half)
+        display = np.empty((frame.height, frame.width, 4), np.float32)
+        for channel, plane in enumerate((*picture, *frame.alpha)):
+            display[..., channel] = plane  # numpy weaves planes three times as fast as torch
+        straight = self.shot.view.from_display(display).reshape(-1, 4)
+        made = np.empty((frame.height, frame.width, 4), np.float16)
 
         def work(chunk: slice) -> None:
-            pixels = torch.cat([linear[chunk] * alpha[chunk], alpha[chunk]], 1)
-            rgba.flatten(0, 1)[chunk] = pixels.clamp_(-pictures.HALF_MAX, pictures.HALF_MAX)
+            made.reshape(-1, 4)[chunk] = pictures.as_half(pictures.premultiplied(straight[chunk]))
 
-        in_chunks(work, len(linear))
-        made: HalfImage = rgba.numpy()
+        in_chunks(work, len(straight))
         self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(made, self.shot.view))
         return frame.number, made
 

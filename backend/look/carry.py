@@ -28,7 +28,8 @@ def trust(before: Tensor, now: Tensor) -> Tensor:
     Motion vectors know where a surface went, not how its light changed: shadows, highlights, reflections and what is
     seen through glass move on their own, and there the vectors' answer is wrong.
     """
-    change = F.pad((before - now).abs_().amax(0, keepdim=True), (1, 1, 1, 1))
+    away = (before - now).abs_()
+    change = F.pad(torch.maximum(torch.maximum(away[:1], away[1:2]), away[2:]), (1, 1, 1, 1))
     rows = change[:, :-2] + change[:, 1:-1] + change[:, 2:]
     return fading((rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]).div_(9))
 
@@ -48,10 +49,11 @@ def clear(track: Track, depth: Array) -> Tensor:
     near = _nearness(depth)
     bared = (1 - track.valid).mul_(inside(track.flow)).mul_(near)
     # What is one pixel wide is not ground but a silhouette itself: vectors are not anti-aliased.
-    wide = torch.minimum(bared, F.pad(bared[:, 1:], (0, 0, 0, 1), value=torch.inf))
-    wide = torch.minimum(wide, F.pad(wide[..., 1:], (0, 1), value=torch.inf))
-    in_front: Tensor = near > SAME_DEPTH * _around(wide, _cell(depth))
-    return in_front.to(near.dtype)
+    wide = F.pad(torch.minimum(bared[:, :-1], bared[:, 1:]), (0, 0, 0, 1))
+    wide = F.pad(torch.minimum(wide[..., :-1], wide[..., 1:]), (0, 1))
+    cells = Cells(depth)
+    in_front = cells.split(near) > SAME_DEPTH * cells.largest_around(wide)
+    return cells.joined(in_front).to(near.dtype)
 
 
 def clear_of_movers(track: Track, depth: Array) -> Tensor:
@@ -59,30 +61,45 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
 
     What lies behind an edge that moves against it is not clear.
     """
-    near = _nearness(depth)
-    extremes = torch.cat([near, track.flow, -track.flow])
-    nearest, *ends = _around(extremes, _cell(depth)).split([1, 2, 2])
-    moves = torch.maximum(ends[0] - track.flow, ends[1] + track.flow).amax(0, keepdim=True)
-    clear_there: Tensor = (moves <= SLIP) | (nearest <= SAME_DEPTH * near)
-    return clear_there.to(near.dtype)
-
-
-def _cell(depth: Array) -> int:
-    rows: int = depth.shape[0]
-    return max(2, round(rows * OVERHANG))
+    near, flow = _nearness(depth), track.flow
+    cells = Cells(depth)
+    most, least = cells.largest_around(flow), -cells.largest_around(-flow)
+    still = ((cells.split(flow) >= most - SLIP) & (cells.split(flow) <= least + SLIP)).all(0, keepdim=True)
+    in_front = cells.split(near) >= cells.largest_around(near) / SAME_DEPTH
+    return cells.joined(still | in_front).to(near.dtype)
 
 
 def _nearness(depth: Array) -> Tensor:
     return torch.from_numpy(depth).permute(2, 0, 1).clamp_min(1e-6).reciprocal_()
 
 
-def _around(values: Tensor, cell: int) -> Tensor:
-    """For each pixel the largest of the ``values`` (C, H, W) within reach of strokes, in cells of so many pixels."""
-    height, width = values.shape[1:]
-    whole = F.pad(values, (0, -width % cell, 0, -height % cell), value=-torch.inf)
-    cells = whole.unflatten(1, (-1, cell)).amax(2).unflatten(2, (-1, cell)).amax(3)
-    reach = F.max_pool2d(F.max_pool2d(cells[None], (5, 1), 1, (2, 0)), (1, 5), 1, (0, 2))
-    return F.interpolate(reach, scale_factor=float(cell))[0, :, :height, :width]
+class Cells:
+    """A frame cut into square cells, as large as half of the reach of strokes, to compare pixels with what is around.
+
+    Pictures are (C, H, W); in cells they are (C, rows of cells, rows of a cell, W).
+    """
+
+    def __init__(self, depth: Array) -> None:
+        self.height, self.width = depth.shape[:2]
+        self.side = max(2, round(self.height * OVERHANG))
+
+    def split(self, values: Tensor) -> Tensor:
+        """A picture in cells; where the last row of cells is not full, its last row of pixels is repeated."""
+        more = -self.height % self.side
+        if more:
+            values = torch.cat([values, values[:, -1:].expand(-1, more, -1)], 1)
+        return values.unflatten(1, (-1, self.side))
+
+    def joined(self, values: Tensor) -> Tensor:
+        """The picture that is in these cells."""
+        return values.flatten(1, 2)[:, : self.height]
+
+    def largest_around(self, values: Tensor) -> Tensor:
+        """For each pixel the largest of a picture's values within reach: (C, rows of cells, 1, W), to be broadcast."""
+        rows = F.pad(self.split(values).amax(2), (0, -self.width % self.side), value=-torch.inf)
+        cells = rows.unflatten(2, (-1, self.side)).amax(3)
+        reach = F.max_pool2d(F.max_pool2d(cells[None], (5, 1), 1, (2, 0)), (1, 5), 1, (0, 2))[0]
+        return reach.repeat_interleave(self.side, 2)[:, :, None, : self.width]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise
 
-STRIP = 160_000  # pixels that the detail path is given at once
+STRIP = 320_000
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
@@ -66,8 +66,9 @@ class Waves(nn.Module):
     def forward(self, position: Tensor) -> Tensor:
         """(N, 4, H, W) positions and footprints to (N, count, H, W) in [-1, 1]."""
         turns = pointwise(position[:, :3], self.frequency / (2 * math.pi), self.phase / (2 * math.pi))
-        angle = (turns - turns.round()) * (2 * math.pi)  # the sine of a large angle takes five times as long
-        return angle.sin() * (position[:, 3:].square() * self.damping).exp()
+        turns -= turns.round()  # the sine of a large angle takes five times as long
+        seen = (position[:, 3:].square() * self.damping).exp_()
+        return seen.mul_(turns.mul_(2 * math.pi).sin_())
 
 
 class LookGenerator(nn.Module):
@@ -148,14 +149,17 @@ class LookGenerator(nn.Module):
         """What pixels say by themselves: tones (N, 3, H, W), features (N, width, H, W), and those of 4x4 pixels
         (N, context, H / 4, W / 4).
         """
-        size = (len(guides), guides.shape[1] + HISTORY, *guides.shape[2:])
-        pixel = torch.empty(size, device=guides.device, memory_format=torch.channels_last)
-        pixel[:, :-HISTORY] = guides
         # Where history is not to be trusted it is not to be seen.
-        pixel[:, -HISTORY:-1] = history[:, :3] * history[:, 3:]
-        pixel[:, -1:] = history[:, 3:]
-        tone = pointwise(pixel, self.tone.weight[:, :, 0, 0], self.tone.bias)
-        pixel = pixel.to(self.enter.weight.dtype)
+        told = torch.cat([history[:, :3] * history[:, 3:], history[:, 3:]], 1)
+        weight = self.tone.weight[:, :, 0, 0]
+        tone = pointwise(guides, weight[:, :-HISTORY], self.tone.bias)
+        tone += pointwise(told, weight[:, -HISTORY:], None)
+        size = (len(guides), guides.shape[1] + HISTORY, *guides.shape[2:])
+        pixel = torch.empty(
+            size, dtype=self.enter.weight.dtype, device=guides.device, memory_format=torch.channels_last
+        )
+        pixel[:, :-HISTORY] = guides.to(pixel.dtype)  # in two steps, each of which is quick
+        pixel[:, -HISTORY:] = told.to(pixel.dtype)
         detail = self.enter(pixel)
         if self.texture is not None:
             detail += self.texture(self.waves(position).to(pixel.dtype))

@@ -19,7 +19,6 @@ PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
 SKY = 1e9  # metres: Blender writes 1e10 where a ray hit nothing
 CHANNELS = 13  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1, light 1
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear Rec. 709
 COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
 
 
@@ -127,11 +126,11 @@ def read_display(shot: Shot, number: int) -> Tensor:
 def displayed(rgba: Array | HalfImage, view: View) -> Tensor:
     """What ``view`` shows of premultiplied (H, W, 4): (3, H, W) in 0..1."""
     result = torch.empty(3, *rgba.shape[:2])
-    pixels, shown = rgba.reshape(-1, 4), result.flatten(1)
+    pixels, shown = torch.from_numpy(rgba).flatten(0, 1), result.flatten(1)
 
     def work(chunk: slice) -> None:
-        colour = unpremultiplied(pixels[chunk].astype(np.float32, copy=False))
-        torch.stack(torch.from_numpy(view.to_display(colour)).unbind(1), out=shown[:, chunk])
+        colour = unpremultiplied(pixels[chunk].float().numpy())
+        shown[:, chunk] = torch.from_numpy(view.to_display(colour)).T[:3]
 
     in_chunks(work, len(pixels))
     return result
@@ -143,28 +142,47 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tupl
     passes = shot.read(number, names)
     if encoding is None:
         encoding = Encoding.measured(passes["depth"], passes["position"])
-    beauty = passes["beauty"]
-    alpha = np.clip(beauty[..., 3:], 0, 1)
-    colour = unpremultiplied(beauty)
-    display = view.to_display(colour)
-    # One buffer, pixel by pixel as convolutions read it: a frame's passes are copied once.
-    guides = torch.empty(*beauty.shape[:2], CHANNELS)
-    guides[..., :3] = torch.from_numpy(display) * 2 - 1
-    guides[..., 3:4] = torch.from_numpy(alpha)
-    guides[..., 4:7] = torch.from_numpy(passes["albedo"]).clamp(0, 1).sqrt_().mul_(2).sub_(1)
-    guides[..., 7:10] = torch.from_numpy(passes["normal"])
-    depth = torch.from_numpy(passes["depth"])
-    guides[..., 10:11] = (depth.clamp(1e-6, SKY) / encoding.depth).log2_().div_(4).clamp_(-1, 1)
-    guides[..., 11:12] = depth > SKY
-    guides[..., 12] = _light(colour, passes["albedo"])
-    inputs = guides.permute(2, 0, 1)
-    return Frame(number, apart(display), planes(alpha), inputs, passes["depth"], _motion(passes)), encoding
+    height, width = passes["depth"].shape[:2]
+    display, alpha = torch.empty(3, height, width), torch.empty(1, height, width)
+    guides = torch.empty(CHANNELS, height, width)
+    flat = {name: pixels.reshape(height * width, -1) for name, pixels in passes.items()}
+
+    def work(chunk: slice) -> None:
+        some = {name: pixels[chunk] for name, pixels in flat.items()}
+        colour = unpremultiplied(some["beauty"])
+        display.flatten(1)[:, chunk] = torch.from_numpy(view.to_display(colour)).T[:3]
+        alpha.flatten(1)[:, chunk] = torch.from_numpy(some["beauty"][:, 3]).clamp(0, 1)
+        encoded = guides.flatten(1)[:, chunk]
+        torch.mul(display.flatten(1)[:, chunk], 2, out=encoded[:3]).sub_(1)
+        encoded[3:4] = alpha.flatten(1)[:, chunk]
+        _encode(encoded[4:], colour, some, encoding)
+
+    in_chunks(work, height * width)
+    return Frame(number, display, alpha, guides, passes["depth"], _motion(passes)), encoding
 
 
-def _light(colour: Array, albedo: Array) -> Tensor:
-    """How much light falls on each pixel (H, W), whatever the surface's own colour: in stops, -6..6 mapped to -1..1."""
-    stops = torch.log2(torch.from_numpy((colour @ LUMINANCE) / (albedo @ LUMINANCE + 0.01)).clamp(1 / 64, 64))
-    return stops / 6
+def _encode(guides: Tensor, colour: Array, passes: dict[str, Array], encoding: Encoding) -> None:
+    """Write all ``guides`` (CHANNELS - 4, N) but for display and alpha, of some pixels whose passes are (N, channels)."""
+    albedo, normal, depth = (torch.from_numpy(passes[name]).T for name in ("albedo", "normal", "depth"))
+    torch.clamp(albedo, 0, 1, out=guides[:3]).sqrt_().mul_(2).sub_(1)
+    guides[3:6] = normal
+    torch.clamp(depth, 1e-6, SKY, out=guides[6:7]).div_(encoding.depth).log2_().div_(4).clamp_(-1, 1)
+    guides[7:8] = depth > SKY
+    guides[8] = _light(torch.from_numpy(colour).T[:3], albedo)
+
+
+def _light(colour: Tensor, albedo: Tensor) -> Tensor:
+    """How much light falls on each pixel (N), whatever the surface's own colour (3, N each): in stops, -6..6 mapped to
+    -1..1.
+    """
+    light = _luminance(colour).div_(_luminance(albedo).add_(0.01))
+    return light.clamp_(1 / 64, 64).log2_().div_(6)
+
+
+def _luminance(linear: Tensor) -> Tensor:
+    """Of linear Rec. 709 colours (3, N): (N)."""
+    red, green, blue = linear
+    return (red * 0.2126).add_(green, alpha=0.7152).add_(blue, alpha=0.0722)
 
 
 def positions(rest: Array, depth: Array, encoding: Encoding) -> Tensor:

@@ -20,7 +20,7 @@ def paint(network: LookGenerator, guide: Tensor, position: Tensor, history: Tens
     if tile is None:
         tile = max(height, width) if height * width <= LARGEST else TILE
     tile = -(-tile // CELL) * CELL
-    result = torch.empty(height, width, 3).permute(2, 0, 1)
+    result = torch.empty(3, height, width)
     with torch.inference_mode():
         for top in range(0, height, tile):
             for left in range(0, width, tile):
