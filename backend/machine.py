@@ -4,15 +4,20 @@ import importlib
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from threading import Barrier
+from typing import Any, TypeVar
 
 # What backend/requirements.txt installs, by the names under which Python imports it.
 LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
 
 CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache, and torch does not share it out again
+
+CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache
+
+Item = TypeVar("Item")
 
 
 def described() -> dict[str, Any]:
@@ -37,6 +42,15 @@ def loaded() -> dict[str, Any]:
     return {"torch": torch.__version__, "device": device.describe(), "threads": torch.get_num_threads()}
 
 
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same ``items``, each of which is made while the one before is used: in another thread, one at a time."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
 def cores() -> int:
     """The cores that this process may use, which a farm's scheduler may have limited."""
     if hasattr(os, "sched_getaffinity"):
@@ -46,14 +60,36 @@ def cores() -> int:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(cores(), thread_name_prefix="chunks")
+    """As many as there are cores, each of which does all of its work by itself.
+
+    Torch would share out every step of each among all cores, and threads that wait for each other's shares wait most
+    of the time. It keeps its setting for each thread, and for all that begin later: so it is put back.
+    """
+    import torch
+
+    count, elsewhere = cores(), torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="shares")
+    all_there = Barrier(count)
+
+    def begin(_: int) -> None:
+        torch.get_num_threads()  # asked for the first time, a thread takes what was set before
+        torch.set_num_threads(1)
+        all_there.wait()
+
+    list(pool.map(begin, range(count)))
+    torch.set_num_threads(elsewhere)
+    return pool
+
+
+def share_out(work: Callable[[slice], None], shares: list[slice]) -> None:
+    """Do ``work`` on each of the ``shares``, on all cores. Not to be called from within such work."""
+    if len(shares) < 2:
+        for share in shares:
+            work(share)
+    else:
+        list(_threads().map(work, shares))  # the list brings errors back
 
 
 def in_chunks(work: Callable[[slice], None], length: int) -> None:
     """Do ``work`` on every stretch of ``length`` pixels, on all cores."""
-    chunks = [slice(begin, begin + CHUNK) for begin in range(0, length, CHUNK)]
-    if len(chunks) < 2:
-        for chunk in chunks:
-            work(chunk)
-    else:
-        list(_threads().map(work, chunks))  # the list brings errors back
+    share_out(work, [slice(begin, begin + CHUNK) for begin in range(0, length, CHUNK)])

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from .. import images as pictures
 from ..errors import EffectError, OutputError, UsageError
-from ..images import HALF_MAX, HalfImage, written_beside
+from ..images import HalfImage, as_half, written_beside
 from ..job import Job
+from ..machine import one_ahead
 from . import mantaflow
 from .carry import LIFE
 from .coarse import Coarse, Take, View, cells
@@ -232,7 +233,7 @@ class _Run:
         take = self.bake.take
         views = take.shown(self.bake.size, self.bake.small[0], self.job)
         if not take.loop:
-            for frame, view in _ahead(views):
+            for frame, view in one_ahead(views):
                 for drawn in range(self.first if frame == 0 else frame, frame + 1):
                     yield drawn, view
             return
@@ -270,7 +271,7 @@ class _Run:
                 "Bring the controls nearer to their defaults, and report it: this should not happen.",
             )
         light = brightness(fine[part][None], shading)
-        return _Finished(_half(rgba.permute(1, 2, 0)), layers_of(fine[part]), light)
+        return _Finished(as_half(rgba.permute(1, 2, 0).numpy()), layers_of(fine[part]), light)
 
     def _write(self, frame: int, finished: "_Finished") -> Path:
         path = self.bake.path(frame)
@@ -288,27 +289,13 @@ class _Finished:
     brightness: float
 
 
-def _ahead(views: Iterator[tuple[int, View]]) -> Iterator[tuple[int, View]]:
-    """The same; while one is at work the next is simulated."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, views, None)
-        while (view := coming.result()) is not None:
-            coming = pool.submit(next, views, None)
-            yield view
-
-
 def layers_of(fine: Tensor) -> dict[str, HalfImage]:
     """The layers beside the colour, of a picture (8, H, W)."""
     plane = dict(zip(CHANNELS, fine, strict=True))
     x, y = plane["velocity_x"], plane["velocity_y"]
     vector = torch.stack((-x, y, -x, y), 2)  # Blender's: y upward, from where it was and to where it goes
     found = {"depth": plane["depth"], "vector": vector, "temperature": plane["temperature"]}
-    return {name: _half(layer) for name, layer in (found | {"density": plane["optical_depth"]}).items()}
-
-
-def _half(pixels: Tensor) -> HalfImage:
-    """As a frame's file has them. What ``images.as_half`` does, in a tenth of the time."""
-    return pixels.clamp(-HALF_MAX, HALF_MAX).half().contiguous().numpy()
+    return {name: as_half(layer.numpy()) for name, layer in (found | {"density": plane["optical_depth"]}).items()}
 
 
 @dataclass(frozen=True)

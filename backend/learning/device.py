@@ -4,6 +4,9 @@ Passes, paintings and what is carried stay in the processor's memory; a network'
 ``CUDA_VISIBLE_DEVICES`` chooses among cards, or hides them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -23,3 +26,18 @@ def convolving() -> torch.dtype:
     quick = torch.cpu.get_capabilities()
     known = quick.get("avx512_bf16") or quick.get("amx_bf16")
     return torch.bfloat16 if known and chosen().type == "cpu" else torch.float32
+
+
+@contextmanager
+def sharing(others: bool) -> Iterator[None]:
+    """Work in few threads while ``others`` work beside this one: what begins meanwhile does the same.
+
+    Where all share out each step among all cores, they wait for each other most of the time.
+    """
+    threads = torch.get_num_threads()
+    if others:
+        torch.set_num_threads(max(1, threads // 3))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

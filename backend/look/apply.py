@@ -17,7 +17,8 @@ from .. import images as pictures
 from ..errors import LookMismatchError
 from ..images import HalfImage
 from ..job import Job
-from ..machine import in_chunks
+from ..learning import device
+from ..machine import in_chunks, one_ahead
 from ..shot import Shot
 from . import guides
 from .carry import Laid, Source, StyledFrame, laid, with_last
@@ -25,12 +26,12 @@ from .file import LookFile
 from .fill import Fill
 from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
-from .reader import Reader, one_ahead, stamp
+from .reader import Reader, stamp
 from .tiles import paint
 
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
 STEADY = 0.7  # how much of its history stays in a picture where that can be trusted
-AHEAD = 4_000_000  # pixels of a frame up to which the next is prepared while this one is painted
+AHEAD = 4_000_000  # pixels of a frame up to which those to come are read and prepared while this one is painted
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Prepared:
 class Styler:
     """Paints one frame after the other of a shot, each knowing what the painting and the last output say of it.
 
-    While a frame is painted the next one is prepared and the last one is written. For one run at a time.
+    While a frame is painted the one after the next is read, the next is prepared, and the last is written. For one run
+    at a time.
     """
 
     def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
@@ -56,7 +58,8 @@ class Styler:
         self.network = look.painter()
         self.encoding = Encoding.from_json(look.card["encoding"])
         self.recipe = _recipe(look, shot)
-        self.reader = Reader(shot, self.encoding)
+        self._ahead = shot.width * shot.height <= AHEAD
+        self.reader = Reader(shot, self.encoding, self._ahead)
         numbers = [key["frame"] for key in look.card["keyframes"]]
         self._keys_to_come = set(numbers).difference(shot.frames)
         for number in set(numbers).intersection(shot.frames):
@@ -85,10 +88,10 @@ class Styler:
     def run(self, numbers: list[int], job: Job) -> Iterator[Path]:
         """Style the frames ``numbers`` of ``shot``; yields their files."""
         self.reader.expect(self.shot, numbers)
-        with ThreadPoolExecutor(1) as writer:
+        with ThreadPoolExecutor(1) as writer, device.sharing(self._ahead):
             writing: Future[Path] | None = None
             frames: Iterator[Prepared] = map(self._prepared, self.journey.through(self.shot, numbers, job))
-            if self.shot.width * self.shot.height <= AHEAD:
+            if self._ahead:
                 frames = one_ahead(frames)
             # Nobody but the step that works on it holds what a step makes: it is large.
             for number, rgba in map(self._styled, map(self._painted, frames)):
@@ -110,10 +113,15 @@ class Styler:
         kept = ((now.paintings.history[3:] - KEPT) / (1 - KEPT)).clamp_(0, 1)
         known = with_last(now.paintings, self._last_output(now.stop), frame)
         self._fill_holes(known, now.stop, frame)  # where they were, nothing is KEPT
-        position = guides.positions(now.stop.rest.rest, frame.depth, self.encoding)
-        picture = paint(self.network, frame.guides, position, known, self.tile)
+        picture = self._paint(frame, now.stop.rest.rest, known)
         # And what the network made a moment ago it makes a little differently each time, which flickers.
         return frame, picture.lerp_(known[:3], torch.maximum(kept, STEADY * known[3:]))
+
+    def _paint(self, frame: Frame, rest: guides.Array, history: Tensor) -> Tensor:
+        def see(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+            return frame.guides(rows, columns), frame.positions(rest, rows, columns)
+
+        return paint(self.network, history, see, self.tile)
 
     def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
         """The frame's number, and its picture (H, W, 4) as its file is to have it."""
@@ -139,8 +147,7 @@ class Styler:
     def _fill(self, key: StyledFrame, now: Frame) -> Fill:
         if key.number not in self._fills:
             frame = now if now.number == key.number else self.reader.aside(key.number)
-            where = guides.positions(frame.motion.position, frame.depth, self.encoding)
-            guess = paint(self.network, frame.guides, where, torch.zeros(4, frame.height, frame.width), self.tile)
+            guess = self._paint(frame, frame.motion.position, torch.zeros(4, frame.height, frame.width))
             self._fills[key.number] = Fill(key, frame, guess)
         return self._fills[key.number]
 

@@ -66,27 +66,27 @@ def gather(shot: Shot, paintings: Mapping[int, ByteImage], job: Job) -> tuple[li
     again in the model.
     """
     keys = sorted(paintings)
-    first, encoding = guides.read(shot, keys[0], shot.view, None)
+    first = guides.read(shot, keys[0], shot.view, None)
     frames: dict[int, Frame] = {keys[0]: first}
     others = spread(shot, keys)
     wanted = sorted({*keys, *others})
     for done, number in enumerate(wanted):
         job.progress(0.0, f"Reading frame {number}", remaining=None, done=done / len(wanted))
         if number not in frames:
-            frames[number], _ = guides.read(shot, number, shot.view, encoding)
+            frames[number] = guides.read(shot, number, shot.view, first.encoding)
 
     rests = _rest_poses(shot, keys[0], wanted, job)
     examples = []
     for key in keys:
         frame = frames[key]
         source = StyledFrame.painted(key, frame.display, guides.planes(paintings[key]) / 255)
-        examples.append(_example(frame, rests.get(key), encoding, source.picture, source.known, painted=True))
+        examples.append(_example(frame, rests.get(key), source.picture, source.known, painted=True))
         mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
         for number, carried in _carry(shot, source, frames, mine, job).items():
             examples.append(
-                _example(frames[number], rests.get(number), encoding, carried[:3], carried[3:], painted=False)
+                _example(frames[number], rests.get(number), carried[:3], carried[3:], painted=False)
             )
-    return examples, encoding
+    return examples, first.encoding
 
 
 def gather_images(images: Mapping[Path, Path]) -> list[Example]:
@@ -136,8 +136,6 @@ def _carry(
     return carried
 
 
-def _example(
-    frame: Frame, rest: RestPose | None, encoding: Encoding, target: Tensor, known: Tensor, painted: bool
-) -> Example:
-    where = guides.positions(rest.rest if rest else frame.motion.position, frame.depth, encoding)
-    return Example(padded(frame.guides), padded(where), padded(target), padded(known), painted)
+def _example(frame: Frame, rest: RestPose | None, target: Tensor, known: Tensor, painted: bool) -> Example:
+    where = frame.positions(rest.rest if rest else frame.motion.position)
+    return Example(padded(frame.guides()), padded(where), padded(target), padded(known), painted)

@@ -7,6 +7,7 @@ seam.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise
+from ..machine import share_out
 
 STRIP = 320_000
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
@@ -140,10 +142,8 @@ class LookGenerator(nn.Module):
         return self
 
     def forward(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or guides.is_cuda:
-            tone, detail, quarter = self.look(guides, position, history)
-            return self.paint(tone, detail, self.surroundings(quarter), history)
-        return self._in_strips(guides, position, history)
+        tone, detail, quarter = self.look(guides, position, history)
+        return self.paint(tone, detail, self.surroundings(quarter), history)
 
     def look(self, guides: Tensor, position: Tensor, history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What pixels say by themselves: tones (N, 3, H, W), features (N, width, H, W), and those of 4x4 pixels
@@ -184,28 +184,38 @@ class LookGenerator(nn.Module):
         # What the artist painted is best kept as it is: the network only says where not to.
         return torch.lerp(colour, history[:, :3], torch.sigmoid(x[:, 3:]) * history[:, 3:])
 
-    def _in_strips(self, guides: Tensor, position: Tensor, history: Tensor) -> Tensor:
-        """The same in strips that fit a processor's cache: faster."""
-        height, width = guides.shape[2:]
+    def in_strips(self, history: Tensor, see: Callable[[slice], tuple[Tensor, Tensor]]) -> Tensor:
+        """The same in strips that fit a processor's cache, shared out among its cores: faster.
+
+        ``see`` gives the guides and positions of some rows, from any thread.
+        """
+        count, _, height, width = history.shape
         step = max(STRIP // width // CELL, 1) * CELL
         strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
         kind = self.enter.weight.dtype
-        tone, result = (guides.new_empty(len(guides), 3, height, width) for _ in range(2))
+        tone, result = (history.new_empty(count, 3, height, width) for _ in range(2))
         detail, quarter = (
-            torch.empty(len(guides), *size, dtype=kind, memory_format=torch.channels_last)
+            torch.empty(count, *size, dtype=kind, memory_format=torch.channels_last)
             for size in ((self.config.width, height, width), (self.config.context, height // 4, width // 4))
         )
-        for rows in strips:
+
+        def look(rows: slice) -> None:
             quarters = slice(rows.start // 4, rows.stop // 4)
-            seen = self.look(guides[:, :, rows], position[:, :, rows], history[:, :, rows])
-            tone[:, :, rows], detail[:, :, rows], quarter[:, :, quarters] = seen
-        around = self.surroundings(quarter)
-        for rows in strips:
+            with torch.inference_mode():
+                seen = self.look(*see(rows), history[:, :, rows])
+                tone[:, :, rows], detail[:, :, rows], quarter[:, :, quarters] = seen
+
+        def paint(rows: slice) -> None:
             above = max(rows.start - CELL, 0)  # a cell more on each side, for bilinear upsampling and convolutions
             more = slice(above, rows.stop + CELL)
             quarters = slice(more.start // 4, more.stop // 4)
-            part = self.paint(tone[:, :, more], detail[:, :, more], around[:, :, quarters], history[:, :, more])
-            result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]
+            with torch.inference_mode():
+                part = self.paint(tone[:, :, more], detail[:, :, more], around[:, :, quarters], history[:, :, more])
+                result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]
+
+        share_out(look, strips)
+        around = self.surroundings(quarter)
+        share_out(paint, strips)
         return result
 
 

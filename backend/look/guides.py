@@ -19,6 +19,7 @@ PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
 SKY = 1e9  # metres: Blender writes 1e10 where a ray hit nothing
 CHANNELS = 13  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1, light 1
+ALL = slice(None)
 COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
 
 
@@ -70,16 +71,19 @@ class Motion:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame's passes as tensors (channels, H, W).
+    """One frame's passes.
 
-    ``display``: what the artist sees, 0..1. ``guides``: CHANNELS. ``alpha``: coverage of the render, 0..1.
-    ``depth``: (H, W, 1) metres.
+    ``display``: (3, H, W), what the artist sees, 0..1. ``alpha``: (1, H, W), coverage of the render, 0..1. ``light``:
+    (1, H, W), see ``_light``. ``albedo`` and ``normal``: (H, W, 3). ``depth``: (H, W, 1) metres.
     """
 
     number: int
+    encoding: Encoding
     display: Tensor
     alpha: Tensor
-    guides: Tensor
+    light: Tensor
+    albedo: Array
+    normal: Array
     depth: Array
     motion: Motion
 
@@ -90,6 +94,32 @@ class Frame:
     @property
     def width(self) -> int:
         return self.display.shape[2]
+
+    def guides(self, rows: slice = ALL, columns: slice = ALL) -> Tensor:
+        """(CHANNELS, H, W), or a window of it: encoded when it is needed, since all of it is several times a frame."""
+        window = slice(None), rows, columns
+        display, depth = self.display[window], planes(self.depth)[window]
+        result = torch.empty(CHANNELS, *display.shape[1:])
+        torch.mul(display, 2, out=result[:3]).sub_(1)
+        result[3:4] = self.alpha[window]
+        torch.clamp(planes(self.albedo)[window], 0, 1, out=result[4:7]).sqrt_().mul_(2).sub_(1)
+        result[7:10] = planes(self.normal)[window]
+        torch.clamp(depth, 1e-6, SKY, out=result[10:11]).div_(self.encoding.depth).log2_().div_(4).clamp_(-1, 1)
+        result[11:12] = depth > SKY
+        result[12:] = self.light[window]
+        return result
+
+    def positions(self, rest: Array, rows: slice = ALL, columns: slice = ALL) -> Tensor:
+        """The generator's position input (4, H, W), or a window of it: ``rest`` position (H, W, 3; metres) and
+        footprint, both in pixels at the median depth.
+        """
+        where, depth = planes(rest)[:, rows, columns], planes(self.depth)[:, rows, columns]
+        result = torch.empty(4, *depth.shape[1:])
+        for axis, centre in enumerate(self.encoding.centre):
+            torch.sub(where[axis], centre, out=result[axis]).div_(self.encoding.pixel)
+        # The sky has no position: an endless footprint silences its waves.
+        torch.div(depth, self.encoding.depth, out=result[3:]).clamp_(max=1e4)
+        return result
 
 
 def planes(image: NDArray[Any]) -> Tensor:
@@ -136,39 +166,24 @@ def displayed(rgba: Array | HalfImage, view: View) -> Tensor:
     return result
 
 
-def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> tuple[Frame, Encoding]:
-    """A frame of the shot, encoded. With no ``encoding`` it is measured on this frame."""
+def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> Frame:
+    """A frame of the shot, to be encoded. With no ``encoding`` it is measured on this frame."""
     names = [*PASSES, *(name for name in OPTIONAL if name in shot.passes(number))]
     passes = shot.read(number, names)
-    if encoding is None:
-        encoding = Encoding.measured(passes["depth"], passes["position"])
-    height, width = passes["depth"].shape[:2]
-    display, alpha = torch.empty(3, height, width), torch.empty(1, height, width)
-    guides = torch.empty(CHANNELS, height, width)
-    flat = {name: pixels.reshape(height * width, -1) for name, pixels in passes.items()}
+    beauty, albedo, depth = (passes[name] for name in ("beauty", "albedo", "depth"))
+    height, width = depth.shape[:2]
+    display, alpha, light = (torch.empty(channels, height, width) for channels in (3, 1, 1))
+    rgba, own = beauty.reshape(-1, 4), planes(albedo).flatten(1)
 
     def work(chunk: slice) -> None:
-        some = {name: pixels[chunk] for name, pixels in flat.items()}
-        colour = unpremultiplied(some["beauty"])
+        colour = unpremultiplied(rgba[chunk])
         display.flatten(1)[:, chunk] = torch.from_numpy(view.to_display(colour)).T[:3]
-        alpha.flatten(1)[:, chunk] = torch.from_numpy(some["beauty"][:, 3]).clamp(0, 1)
-        encoded = guides.flatten(1)[:, chunk]
-        torch.mul(display.flatten(1)[:, chunk], 2, out=encoded[:3]).sub_(1)
-        encoded[3:4] = alpha.flatten(1)[:, chunk]
-        _encode(encoded[4:], colour, some, encoding)
+        alpha.flatten()[chunk] = torch.from_numpy(rgba[chunk, 3]).clamp(0, 1)
+        light.flatten()[chunk] = _light(torch.from_numpy(colour).T[:3], own[:, chunk])
 
     in_chunks(work, height * width)
-    return Frame(number, display, alpha, guides, passes["depth"], _motion(passes)), encoding
-
-
-def _encode(guides: Tensor, colour: Array, passes: dict[str, Array], encoding: Encoding) -> None:
-    """Write all ``guides`` (CHANNELS - 4, N) but for display and alpha, of some pixels whose passes are (N, channels)."""
-    albedo, normal, depth = (torch.from_numpy(passes[name]).T for name in ("albedo", "normal", "depth"))
-    torch.clamp(albedo, 0, 1, out=guides[:3]).sqrt_().mul_(2).sub_(1)
-    guides[3:6] = normal
-    torch.clamp(depth, 1e-6, SKY, out=guides[6:7]).div_(encoding.depth).log2_().div_(4).clamp_(-1, 1)
-    guides[7:8] = depth > SKY
-    guides[8] = _light(torch.from_numpy(colour).T[:3], albedo)
+    encoding = encoding or Encoding.measured(depth, passes["position"])
+    return Frame(number, encoding, display, alpha, light, albedo, passes["normal"], depth, _motion(passes))
 
 
 def _light(colour: Tensor, albedo: Tensor) -> Tensor:
@@ -183,13 +198,3 @@ def _luminance(linear: Tensor) -> Tensor:
     """Of linear Rec. 709 colours (3, N): (N)."""
     red, green, blue = linear
     return (red * 0.2126).add_(green, alpha=0.7152).add_(blue, alpha=0.0722)
-
-
-def positions(rest: Array, depth: Array, encoding: Encoding) -> Tensor:
-    """The generator's position input (4, H, W): rest position and footprint, both in pixels at the median depth."""
-    result = torch.empty(4, *rest.shape[:2])
-    for axis, centre in enumerate(encoding.centre):
-        torch.sub(torch.from_numpy(rest[..., axis]), centre, out=result[axis]).div_(encoding.pixel)
-    # The sky has no position: an endless footprint silences its waves.
-    torch.div(torch.from_numpy(depth[..., 0]), encoding.depth, out=result[3]).clamp_(max=1e4)
-    return result

@@ -1,25 +1,14 @@
 """The frames of a shot as a run through it needs them, and what can be done ahead of it."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from ..shot import Shot
 from . import guides
 from .guides import Encoding, Frame, Motion
 
 Stamp: TypeAlias = tuple[int, int, int]
-Item = TypeVar("Item")
-
-
-def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same ``items``, each of which is made while the one before is used: in another thread, one at a time."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 def stamp(path: Path) -> Stamp:
@@ -29,17 +18,22 @@ def stamp(path: Path) -> Stamp:
 
 
 class Reader:
-    """Reads frames of ``shot``, encoded by ``encoding``, keeps the last one, and remembers which files it has seen."""
+    """Reads frames of ``shot``, encoded by ``encoding``, keeps the last one, and remembers which files it has seen.
 
-    def __init__(self, shot: Shot, encoding: Encoding) -> None:
+    ``ahead``: while a frame is at work, read the next one in the same direction.
+    """
+
+    def __init__(self, shot: Shot, encoding: Encoding, ahead: bool) -> None:
         self._shot, self._encoding = shot, encoding
         self._expected: set[int] = set()
         self._seen: dict[int, Stamp] = {}
         self._frame: Frame | None = None
+        self._thread = ThreadPoolExecutor(1) if ahead else None
+        self._coming: tuple[int, Future[Frame]] | None = None
 
     def expect(self, shot: Shot, numbers: list[int]) -> None:
         """All of the frames ``numbers`` will be asked for; ``shot`` may have grown since the last time."""
-        self._shot, self._expected = shot, set(numbers)
+        self._shot, self._expected, self._coming = shot, set(numbers), None
 
     def saw(self, number: int) -> None:
         """Remember the frame's file as it is: what is kept was, or will be, computed from it."""
@@ -52,15 +46,21 @@ class Reader:
 
     def frame(self, number: int) -> Frame:
         """All that is known of a frame. Raises what ``Shot.read`` raises."""
-        if self._frame is None or self._frame.number != number:
-            self._frame = None  # it is let go of before the next one comes
-            self._frame = self.aside(number)
+        before = self._frame
+        if before is not None and before.number == number:
+            return before
+        step = number - before.number if before else 1
+        self._frame = before = None  # it is let go of before the next one comes
+        coming, self._coming = self._coming, None
+        self._frame = coming[1].result() if coming and coming[0] == number else self.aside(number)
+        if self._thread and number + step in self._expected:
+            self._coming = number + step, self._thread.submit(self.aside, number + step)
         return self._frame
 
     def aside(self, number: int) -> Frame:
         """A frame that is not the next one on the way, for any thread."""
         self.saw(number)
-        return guides.read(self._shot, number, self._shot.view, self._encoding)[0]
+        return guides.read(self._shot, number, self._shot.view, self._encoding)
 
     def motion(self, number: int) -> Motion:
         """What a walk needs of a frame; of one that is expected, all is read at once."""

@@ -32,8 +32,9 @@ def suggest(*, shot: Shot, painted: list[int], job: Job) -> dict[str, Any]:
     features: dict[int, Tensor] = {}
     for done, number in enumerate(shot.frames):
         job.progress(done / len(shot.frames), f"Looking at frame {number}")
-        frame, encoding = guides.read(shot, number, shot.view, encoding)
-        features[number] = _samples(frame, encoding)
+        frame = guides.read(shot, number, shot.view, encoding)
+        encoding = frame.encoding
+        features[number] = _samples(frame)
     if not painted:
         some = [
             shot.frames[round(place)] for place in np.linspace(0, len(shot.frames) - 1, min(MOST, len(shot.frames)))
@@ -53,15 +54,15 @@ def suggest(*, shot: Shot, painted: list[int], job: Job) -> dict[str, Any]:
     return {"frame": best, "coverage": {str(number): value for number, value in coverage.items()}}
 
 
-def _samples(frame: Frame, encoding: Encoding) -> Tensor:
+def _samples(frame: Frame) -> Tensor:
     """(SAMPLES, features) of random pixels of a frame, the same pixels in every frame."""
     picks = np.random.default_rng(0).integers(0, frame.height * frame.width, SAMPLES)
-    where = guides.positions(frame.motion.position, frame.depth, encoding)[:3].clamp(-1e3, 1e3)
+    where, seen = frame.positions(frame.motion.position)[:3].clamp(-1e3, 1e3), frame.guides()
     stack = torch.cat(
         [
             frame.display * SCALES["display"],
-            frame.guides[4:7] * SCALES["albedo"],
-            frame.guides[7:10] * SCALES["normal"],
+            seen[4:7] * SCALES["albedo"],
+            seen[7:10] * SCALES["normal"],
             where * SCALES["position"],
         ]
     )

@@ -39,7 +39,13 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
         edge = (_repeats(colour.transpose(1, 2)), _repeats(colour))
         surrounded = _surrounded(colour, edge, margin)
         nothing = torch.zeros(4, *surrounded.shape[1:])
-        painted = paint(network, surrounded, nothing, nothing)[:, margin : margin + tall, margin : margin + wide]
+
+        def see(
+            rows: slice, columns: slice, surrounded: Tensor = surrounded, nothing: Tensor = nothing
+        ) -> tuple[Tensor, Tensor]:
+            return surrounded[:, rows, columns], nothing[:, rows, columns]
+
+        painted = paint(network, nothing, see)[:, margin : margin + tall, margin : margin + wide]
         styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
         pictures.write_png(target, np.concatenate([styled, pixels[..., 3:]], 2))
     return {"written": [str(target) for target in targets]}
