@@ -191,7 +191,9 @@ def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> d
 
 def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[Any]]) -> FloatImage:
     """The plane's channels, taken out of ``found``, in the part's display window."""
-    from torch import from_numpy  # numpy converts half floats ten times more slowly; who reads headers has no use for it
+    from torch import (
+        from_numpy,  # numpy converts half floats ten times more slowly; who reads headers has no use for it
+    )
 
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]

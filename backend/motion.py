@@ -17,12 +17,14 @@ from torch import Tensor
 from .machine import in_chunks
 
 SLIP = 0.3  # pixels between going to the next frame and coming back: exact vectors lose less on one surface
-SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to
+SAMPLES = 40_000  # pixels of a frame that rigid motions are fitted to,
+ENOUGH = 1000  # and of one object, at most
 DEFORMED = 5e-3  # of an object's extent: with a larger error it did not move as one piece
 STILL = np.eye(4, 3)
 TRANSLATION = np.array([[0.0], [0.0], [0.0], [1.0]])
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+Names: TypeAlias = NDArray[np.int32]  # of objects
 
 
 def grid(flow: Tensor) -> Tensor:
@@ -41,7 +43,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def at_ends(image: Tensor, grid: Tensor) -> Tensor:
-    """``image`` (C, H, W) sampled at each point of a ``grid``: (C, H, W), bilinear, its border repeated."""
+    """``image`` (C, H, W) at each point of a ``grid`` (1, h, w, 2): (C, h, w), bilinear, its border repeated."""
     # Row by row, as pictures of one batch: those are what torch shares out among the cores.
     rows = grid.transpose(0, 1)
     images = image.expand(len(rows), *image.shape)
@@ -105,13 +107,13 @@ class RestPose:
     carried coordinates themselves are used, and the fit only fills what is newly seen.
     """
 
-    def __init__(self, position: Array, objects: NDArray[np.int64] | None) -> None:
+    def __init__(self, position: Array, objects: Names | None) -> None:
         """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown."""
         self.rest = position
-        self.objects = np.zeros(position.shape[:2], np.int64) if objects is None else objects
+        self.objects = np.zeros(position.shape[:2], np.int32) if objects is None else objects
         self.maps: dict[int, Array] = {}  # object -> (4, 3): homogeneous world position of this frame -> rest
 
-    def step(self, position: Array, objects: NDArray[np.int64] | None, there: Tensor, valid: Tensor) -> "RestPose":
+    def step(self, position: Array, objects: Names | None, there: Tensor, valid: Tensor) -> "RestPose":
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
         following = RestPose(position, objects)
         stride = max(1, round((valid.numel() / SAMPLES) ** 0.5))
@@ -126,6 +128,7 @@ class RestPose:
             name = int(names[chosen[0]])
             prior = self.maps.get(name, STILL)
             pairs = chosen[usable[chosen]]
+            pairs = pairs[:: -(-len(pairs) // ENOUGH) or 1]
             correction, residual = _rigid_motion(world[pairs] @ prior[:3] + prior[3], target[pairs])
             fit = prior @ correction[:3] + TRANSLATION * correction[3]
             following.maps[name] = fit
@@ -149,7 +152,7 @@ class RestPose:
         return following
 
     def _carried(
-        self, there: Tensor, valid: Tensor, objects: NDArray[np.int64], pixels: NDArray[np.int64]
+        self, there: Tensor, valid: Tensor, objects: Names, pixels: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.bool_]]:
         """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (N), counted row by row, and which to use."""
         height, width = self.objects.shape

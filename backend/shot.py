@@ -125,8 +125,7 @@ class Shot:
         self._check_size(path, parts[0].size)
         result = images.read_planes(path, parts, {name: planes[name] for name in names})
         for name, pixels in result.items():
-            some = pixels.reshape(-1, pixels.shape[2])
-            in_chunks(lambda chunk, name=name, some=some: _normalise(name, some[chunk]), len(some))
+            _normalise(name, pixels.reshape(-1, pixels.shape[2]))
         return result
 
     def _check_size(self, path: Path, size: tuple[int, int]) -> None:
@@ -222,20 +221,26 @@ def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
 
 def _normalise(name: str, pixels: FloatImage) -> None:
     """Make values (N, channels) mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there
-    is work."""
+    is work.
+    """
     if name == "object":
         return
-    if not np.isfinite(pixels.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
-        limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
-        np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
-    if name == "depth":
-        np.minimum(pixels, SKY_DEPTH, out=pixels)  # outside a render border Cycles leaves ten times that
-    elif name == "vector":
-        if max(pixels.max(), -pixels.min()) >= _NO_VECTOR:
-            pixels[np.abs(pixels) >= _NO_VECTOR] = 0.0
-        # Blender counts y upward, and zw from the next frame rather than to it.
-        for column in (1, 2):
-            np.negative(pixels[:, column], out=pixels[:, column])
+
+    def work(chunk: slice) -> None:
+        some = pixels[chunk]
+        if not np.isfinite(some.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
+            limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
+            np.nan_to_num(some, copy=False, nan=0.0, posinf=limit, neginf=-limit)
+        if name == "depth":
+            np.minimum(some, SKY_DEPTH, out=some)  # outside a render border Cycles leaves ten times that
+        elif name == "vector":
+            if max(some.max(), -some.min()) >= _NO_VECTOR:
+                some[np.abs(some) >= _NO_VECTOR] = 0.0
+            # Blender counts y upward, and zw from the next frame rather than to it.
+            for column in (1, 2):
+                np.negative(some[:, column], out=some[:, column])
+
+    in_chunks(work, len(pixels))
 
 
 def _spoken(frames: Iterable[int]) -> str:

@@ -205,8 +205,13 @@ def keep_rest_coordinates() -> None:
         link(next(s for s in chosen.outputs if s.type == "VECTOR"), out.inputs["Color"])
 
 
-def render(folder: Path, name: str, scale: int, samples: int, first: int) -> None:
-    """All passes of ``FRAMES`` frames from ``first`` on, numbered from 1, with the shot.json that tells of them."""
+def render(
+    folder: Path, name: str, scale: int, samples: int, first: int, frames: int = FRAMES, sharp: bool = False
+) -> None:
+    """All passes of so many frames from ``first`` on, numbered from 1, with the shot.json that tells of them.
+
+    ``sharp``: without anti-aliasing, and with rest coordinates.
+    """
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"
@@ -229,7 +234,7 @@ def render(folder: Path, name: str, scale: int, samples: int, first: int) -> Non
     for switch in ("diffuse_color", "normal", "z", "position", "vector", "cryptomatte_object"):
         setattr(layer, f"use_pass_{switch}", True)
     layer.pass_cryptomatte_depth = 2
-    if scale > 1:
+    if sharp:
         # One sharp surface per pixel: coordinates of two surfaces must not be averaged.
         scene.cycles.pixel_filter_type = "BOX"
         scene.cycles.filter_width = 0.01
@@ -238,7 +243,7 @@ def render(folder: Path, name: str, scale: int, samples: int, first: int) -> Non
             aov = layer.aovs.add()
             aov.name, aov.type = REST, "COLOR"
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(1, FRAMES + 1):
+    for number in range(1, frames + 1):
         final = folder / f"{name}_{number:04d}.exr"
         if final.exists():
             continue
@@ -258,13 +263,19 @@ def render(folder: Path, name: str, scale: int, samples: int, first: int) -> Non
     (folder / "shot.json").write_text(json.dumps(description, indent=1))
 
 
-def main(name: str, source: str, folder: str) -> None:
-    """Render ``FOLDER/shot`` (what an artist would hand over) and ``FOLDER/ground`` (what the drawings are made of)."""
+def main(name: str, source: str, folder: str, larger: str = "", frames: str = "") -> None:
+    """Render ``FOLDER/shot`` (what an artist would hand over) and ``FOLDER/ground`` (what the drawings are made of).
+
+    With ``larger``: only so many ``frames`` of the former, into FOLDER itself, so many times as large.
+    """
     build(source)
     first = bpy.context.scene.frame_start
+    if larger:
+        render(Path(folder), name, int(larger), 16, first, int(frames))
+        return
     render(Path(folder) / "shot", name, 1, 32, first)
     keep_rest_coordinates()
-    render(Path(folder) / "ground", name, TRUTH_SCALE, 6, first)
+    render(Path(folder) / "ground", name, TRUTH_SCALE, 6, first, sharp=True)
 
 
 if __name__ == "__main__":

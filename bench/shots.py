@@ -66,13 +66,24 @@ def load(name: str) -> BenchShot:
     """The shot, rendered first where it is not whole. Raises ``subprocess.CalledProcessError`` if Blender fails."""
     folder = CACHE / name
     if any(len(list((folder / kind).glob(f"{name}_*.exr"))) < FRAMES for kind in ("shot", "ground")):
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "render.log", "w", encoding="utf-8") as log:
-            subprocess.run(
-                [sys.executable, "-m", "bench.scenes", name, SOURCES[name], str(folder)],
-                cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, check=True,
-            )  # fmt: skip
+        _render(name, folder)
     return BenchShot(name, Shot.open(folder / "shot"), Shot.open(folder / "ground"))
+
+
+def load_larger(name: str, folder: Path, larger: int, frames: int) -> Shot:
+    """The first ``frames`` of the shot, so many times as large, rendered into ``folder`` where they are not there."""
+    if len(list(folder.glob(f"{name}_*.exr"))) < frames:
+        _render(name, folder, str(larger), str(frames))
+    return Shot.open(folder)
+
+
+def _render(name: str, folder: Path, *more: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "render.log", "w", encoding="utf-8") as log:
+        subprocess.run(
+            [sys.executable, "-m", "bench.scenes", name, SOURCES[name], str(folder), *more],
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, check=True,
+        )  # fmt: skip
 
 
 def rest_coordinates(path: Path) -> NDArray[np.float32]:

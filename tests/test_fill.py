@@ -30,7 +30,7 @@ def strokes(shot: Shot) -> Tensor:
 
 def filled(shot: Shot, number: int, picture: Tensor, guess: Tensor) -> tuple[Tensor, Tensor]:
     """History (4, H, W) of the frame ``number`` before and after: frame 1 was painted as ``picture``."""
-    key, now = (guides.read(shot, frame, shot.view, None)[0] for frame in (KEY, number))
+    key, now = (guides.read(shot, frame, shot.view, None) for frame in (KEY, number))
     walk = Walk(KEY, guides.read_motion(shot, KEY))
     for step in towards(shot, KEY, number):
         walk.step(step, guides.read_motion(shot, step))

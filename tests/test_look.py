@@ -9,6 +9,7 @@ import pytest
 import slide
 import torch
 from doing import do
+from torch import Tensor
 
 from backend import images
 from backend.errors import (
@@ -18,9 +19,11 @@ from backend.errors import (
     UsageError,
 )
 from backend.job import Job
+from backend.look import generator
 from backend.look.file import LookFile
 from backend.look.generator import Config, LookGenerator
-from backend.look.tiles import paint
+from backend.look.model import padded
+from backend.look.tiles import See, paint
 from backend.shot import Shot
 
 
@@ -205,10 +208,27 @@ def test_unpainted_areas_are_not_learned_from(sliding: Path, tmp_path: Path) -> 
 def test_tiles_have_no_seam(size: tuple[int, int]) -> None:
     torch.manual_seed(1)
     network = LookGenerator(Config(5)).eval()
-    inputs = [torch.rand(channels, *size) for channels in (5, 4, 4)]
-    whole = paint(network, *inputs)
+    guide, position, history = (torch.rand(channels, *size) for channels in (5, 4, 4))
+    see = windows(guide, position)
+    whole = paint(network, history, see)
     assert whole.shape == (3, *size)
-    assert (paint(network, *inputs, tile=64) - whole).abs().max() < 1e-4
+    assert (paint(network, history, see, tile=64) - whole).abs().max() < 1e-4
+    with torch.inference_mode():
+        inputs = [padded(part)[None] for part in (guide, position, history)]
+        assert (network(*inputs)[0, :, : size[0], : size[1]] - whole).abs().max() < 1e-4
+
+
+def windows(guide: Tensor, position: Tensor) -> See:
+    return lambda rows, columns: (guide[:, rows, columns], position[:, rows, columns])
+
+
+def test_strips_show_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    network = LookGenerator(Config(5)).eval()
+    guide, position, history = (torch.rand(channels, 250, 90) for channels in (5, 4, 4))
+    whole = paint(network, history, windows(guide, position))
+    monkeypatch.setattr(generator, "STRIP", 1000)
+    assert (paint(network, history, windows(guide, position)) - whole).abs().max() < 1e-5
 
 
 def test_coarse_convolutions_are_not_seen() -> None:
@@ -216,8 +236,8 @@ def test_coarse_convolutions_are_not_seen() -> None:
     network = LookGenerator(Config(13)).eval()
     guide, history = torch.rand(13, 96, 200) * 2 - 1, torch.rand(4, 96, 200)
     position = torch.cat([torch.randn(3, 96, 200) * 100, torch.ones(1, 96, 200)])
-    fine = paint(network, guide, position, history)
-    coarse = paint(network.convolving_in(torch.bfloat16), guide, position, history)
+    fine = paint(network, history, windows(guide, position))
+    coarse = paint(network.convolving_in(torch.bfloat16), history, windows(guide, position))
     assert 0 < (fine - coarse).square().mean() < 1e-5  # 50 dB
 
 

@@ -60,7 +60,7 @@ def test_a_gap_in_the_shot_ends_the_way(tmp_path: Path) -> None:
 
 def test_paint_that_overhangs_an_edge_is_not_left_behind(shot: Shot) -> None:
     """Beside the card the wall carries the edge of the card's paint: not where the card has gone from, nor for long."""
-    key, now = guides.read(shot, 1, shot.view, None)[0], guides.read(shot, 5, shot.view, None)[0]
+    key, now = guides.read(shot, 1, shot.view, None), guides.read(shot, 5, shot.view, None)
     walk = walked(shot, 1, 5)
     painted = StyledFrame.painted(1, key.display, torch.cat([key.display, torch.ones_like(key.alpha)]))
     trusted = history([Source(1.0, painted, walk.track)], None, now)[3] > 0.9

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..machine import in_chunks
-from ..motion import SLIP, RestPose, Track, grid, inside, sampled, warp
+from ..motion import SLIP, RestPose, Track, at_ends, grid, inside, sampled
 from ..shot import Shot
 from .guides import Array, Frame, Motion
 
@@ -19,6 +19,7 @@ TRUST = 0.05  # display units: a pixel whose light changed by this much is hardl
 FORGOTTEN = 9 * TRUST  # nothing holds any more; and from there on floats would be so small that they are slow
 FAINT = 1 / 255  # of trust: less does not show
 OVERHANG = 1 / 180  # of the frame's height: half of how far strokes reach over the silhouette of what they depict
+JUDGED = 480  # rows: with twice as many, every second one is judged by its light, and so on
 SAME_DEPTH = 1.05  # what lies at most so many times nearer than another surface may be the same one
 
 
@@ -88,7 +89,8 @@ class Cells:
         more = -self.height % self.side
         if more:
             values = torch.cat([values, values[:, -1:].expand(-1, more, -1)], 1)
-        return values.unflatten(1, (-1, self.side))
+        cells: Tensor = values.unflatten(1, (-1, self.side))
+        return cells
 
     def joined(self, values: Tensor) -> Tensor:
         """The picture that is in these cells."""
@@ -129,26 +131,35 @@ class StyledFrame:
         """An output: known everywhere."""
         return cls(number, display, picture, torch.ones_like(picture[:1]))
 
-    def trusted(self, track: Track, now: Frame) -> Tensor:
-        """How far to trust the picture on the frame ``now``, which ``track`` ties to this one: (1, H, W)."""
-        sure = trust(warp(self.display, track.flow), now.display).mul_(track.valid)
-        return sure if self.whole else sure.mul_(warp(self.known, track.flow))
-
-    def lay(self, history: Tensor, track: Track, trust: Tensor) -> Tensor:
-        """``history`` (4, H, W), in place, with the picture under what it knows, as far as ``trust`` (1, H, W) goes.
+    def lay(self, history: Tensor, track: Track, sure: Tensor, now: Frame) -> Tensor:
+        """``history`` (4, H, W) of the frame ``now``, in place, with the picture under what it knows, as far as that
+        holds, and at most as far as ``sure`` (1, H, W), which is used up. ``track`` ties the frame to this one.
 
         By cubic interpolation: what is resampled again and again must not lose its fine strokes.
         """
-        pixels = torch.nonzero(trust.flatten() > FAINT)[:, 0]
-        ends = grid(track.flow)[0].permute(2, 0, 1).flatten(1)
+        ends = grid(track.flow)
+        trust = sure.mul_(self._trusted(ends, now)).mul_(track.valid)
+        if not self.whole:
+            trust.mul_(at_ends(self.known, ends))
+        places, told, trust = ends[0].permute(2, 0, 1).flatten(1), history.flatten(1), trust.flatten()
+        pixels = torch.nonzero(trust > FAINT)[:, 0]
 
         def work(chunk: slice) -> None:
             some = pixels[chunk]
-            paint = sampled(self.picture, ends.index_select(1, some), "bicubic").clamp_(0, 1)
-            lay_under(history, some, paint, trust.flatten().index_select(0, some))
+            paint = sampled(self.picture, places.index_select(1, some), "bicubic").clamp_(0, 1)
+            lay_under(told, some, paint, trust.index_select(0, some))
 
         in_chunks(work, len(pixels))
         return history
+
+    def _trusted(self, ends: Tensor, now: Frame) -> Tensor:
+        """How far what was painted holds for the light of ``now``, whose pixels are at ``ends`` of this frame."""
+        step = max(1, now.height // JUDGED)  # light changes gently: where frames are large, not every pixel is judged
+        shown = now.display[:, ::step, ::step]
+        judged = trust(at_ends(self.display, ends[:, ::step, ::step]), shown)
+        if step == 1:
+            return judged
+        return F.interpolate(judged[None], scale_factor=float(step))[0, :, : now.height, : now.width]
 
 
 @dataclass(frozen=True)
@@ -181,9 +192,7 @@ def laid(paintings: list[Source], now: Frame) -> Laid:
         return Laid(torch.zeros(4, now.height, now.width), torch.ones(1, now.height, now.width))
     clears = [clear(source.track, now.depth) for source in paintings]
     layers = [
-        source.frame.lay(
-            torch.zeros(4, now.height, now.width), source.track, sure * source.frame.trusted(source.track, now)
-        )
+        source.frame.lay(torch.zeros(4, now.height, now.width), source.track, sure.clone(), now)
         for source, sure in zip(paintings, clears, strict=True)
     ]
     return Laid(_mixed([source.share for source in paintings], layers), torch.stack(clears).amax(0))
@@ -195,12 +204,11 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
     sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1 - FAINT)
-    return last.frame.lay(paintings.history, last.track, sure.mul_(last.frame.trusted(last.track, now)))
+    return last.frame.lay(paintings.history, last.track, sure, now)
 
 
 def lay_under(history: Tensor, pixels: Tensor, paint: Tensor, trust: Tensor) -> None:
-    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H, W) knows of these ``pixels`` (N)."""
-    history = history.flatten(1)
+    """Lay ``paint`` (3, N), trusted so far (N), under what ``history`` (4, H * W) knows of these ``pixels`` (N)."""
     before = history.index_select(1, pixels)
     rest = (1 - before[3]) * trust
     share = rest / (before[3] + rest).clamp_min(1e-6)

@@ -83,9 +83,7 @@ def gather(shot: Shot, paintings: Mapping[int, ByteImage], job: Job) -> tuple[li
         examples.append(_example(frame, rests.get(key), source.picture, source.known, painted=True))
         mine = [number for number in others if key == min(keys, key=lambda k: (abs(k - number), k))]
         for number, carried in _carry(shot, source, frames, mine, job).items():
-            examples.append(
-                _example(frames[number], rests.get(number), carried[:3], carried[3:], painted=False)
-            )
+            examples.append(_example(frames[number], rests.get(number), carried[:3], carried[3:], painted=False))
     return examples, first.encoding
 
 

@@ -79,7 +79,7 @@ class Fill:
                 there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
                 sources = nearest, layer.index_select(0, place), self.names.index_select(0, place)
                 found, sure = self._borrowed(there, *sources, _of(now.display, pixels))
-                lay_under(history, pixels, found, sure.mul_(trust.index_select(0, place)))
+                lay_under(history.flatten(1), pixels, found, sure.mul_(trust.index_select(0, place)))
 
         in_chunks(lay, len(holes))
 
@@ -160,7 +160,7 @@ def _kinds(frame: Frame, pixels: Tensor | None = None) -> Tensor:
     planes += [] if objects is None else [torch.from_numpy(objects)[None]]
     display, depth, *name = (plane.flatten(1) if pixels is None else _of(plane, pixels) for plane in planes)
     level = (display.mean(0) * LEVELS).long().clamp_(0, LEVELS - 1)
-    return ((name[0][0] if name else 0) * 2 + (depth[0] > SKY)) * LEVELS + level
+    return ((name[0][0].long() & 0xFFFFFFFF if name else 0) * 2 + (depth[0] > SKY)) * LEVELS + level
 
 
 def _sampled(image: Tensor, points: Tensor) -> Tensor:

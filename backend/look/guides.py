@@ -11,6 +11,7 @@ from torch import Tensor
 from ..colour import View
 from ..images import HalfImage, unpremultiplied
 from ..machine import in_chunks
+from ..motion import Names
 from ..shot import Shot
 
 Array: TypeAlias = NDArray[np.float32]
@@ -65,7 +66,7 @@ class Motion:
     """
 
     position: Array
-    objects: NDArray[np.int64] | None
+    objects: Names | None
     vector: Tensor
 
 
@@ -132,9 +133,9 @@ def apart(image: Array) -> Tensor:
     return torch.stack(torch.from_numpy(image).unbind(2))  # several times faster than a transposed copy
 
 
-def object_names(identifiers: Array) -> NDArray[np.int64]:
+def object_names(identifiers: Array) -> Names:
     """Cryptomatte's (H, W, 1) float identifiers as (H, W) integers: their bits, since some are denormal or NaN."""
-    return np.ascontiguousarray(identifiers[..., 0], np.float32).view(np.uint32).astype(np.int64)
+    return np.ascontiguousarray(identifiers[..., 0], np.float32).view(np.int32)
 
 
 def read_motion(shot: Shot, number: int) -> Motion:
@@ -197,4 +198,5 @@ def _light(colour: Tensor, albedo: Tensor) -> Tensor:
 def _luminance(linear: Tensor) -> Tensor:
     """Of linear Rec. 709 colours (3, N): (N)."""
     red, green, blue = linear
-    return (red * 0.2126).add_(green, alpha=0.7152).add_(blue, alpha=0.0722)
+    result: Tensor = (red * 0.2126).add_(green, alpha=0.7152).add_(blue, alpha=0.0722)
+    return result
