@@ -23,6 +23,7 @@ from PIL import Image
 
 from backend import images, metrics, service
 from backend.job import Job
+from backend.shot import Shot
 
 from . import baselines, costs, features, patchnet, shots, styles
 
@@ -83,10 +84,18 @@ def ours(seconds: float) -> Method:
             "steps": trained["steps"],
             "seconds": trained["seconds"],
             "seconds_per_frame": applied["seconds_per_frame"],
-            "warp_ratio": metrics.warp_ratio(shot, out),
+            **steadiness(shot, out),
         }
 
     return run
+
+
+def steadiness(shot: Shot, styled: Path) -> dict[str, float]:
+    """The warp ratio; nothing of a shot whose camera and light stand still."""
+    try:
+        return {"warp_ratio": metrics.warp_ratio(shot, styled)}
+    except ValueError:
+        return {}
 
 
 def learned(task: Task, folder: Path, seconds: float) -> dict[str, Any]:
@@ -231,7 +240,8 @@ def averages(cells: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     result: dict[str, dict[str, float]] = {}
     for name in dict.fromkeys(entry["method"] for entry in cells):
         mine = [entry for entry in cells if entry["method"] == name]
-        keys = [key for key in ("psnr", "patch_swd", "squeezenet_distance", "warp_ratio") if key in mine[0]]
+        scores = ("psnr", "patch_swd", "squeezenet_distance", "warp_ratio")
+        keys = [key for key in scores if all(key in entry for entry in mine)]
         result[name] = {key: float(np.mean([entry[key] for entry in mine])) for key in keys}
     return result
 
