@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 # What backend/requirements.txt installs, by the names under which Python imports it.
 LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
 
-CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache, and torch does not share it out again
-
 CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache
 
 Item = TypeVar("Item")
