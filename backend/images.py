@@ -128,7 +128,7 @@ def as_half(pixels: npt.NDArray[Any]) -> HalfImage:
 
     if pixels.dtype == np.float16:
         return pixels
-    half: HalfImage = from_numpy(pixels).clamp(-HALF_MAX, HALF_MAX).half().contiguous().numpy()
+    half: HalfImage = from_numpy(np.ascontiguousarray(pixels)).clamp(-HALF_MAX, HALF_MAX).half().numpy()
     return half
 
 
@@ -191,9 +191,8 @@ def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> d
 
 def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[Any]]) -> FloatImage:
     """The plane's channels, taken out of ``found``, in the part's display window."""
-    from torch import (
-        from_numpy,  # numpy converts half floats ten times more slowly; who reads headers has no use for it
-    )
+    # Numpy converts half floats ten times more slowly. Who reads headers alone has no use for torch, and does not wait.
+    from torch import from_numpy
 
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]

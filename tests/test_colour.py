@@ -193,3 +193,13 @@ def test_blender_shows_what_was_painted(blender_script: Callable[..., None], con
         reached = np.abs(expected - painting).max(axis=2) <= 1.5 * STEP
         assert reached.mean() > (0.6 if case["view"] == "AgX" else 0.95), case
         assert np.abs(shown - painting)[reached].max() < 2.01 * STEP, case
+
+
+@pytest.mark.parametrize("view", ["Standard", "Filmic", "AgX"])
+def test_alpha_is_kept_and_changes_no_colour(config: str, view: str):
+    chosen = View(config, view=view, exposure=0.5)
+    rgba = np.random.default_rng(3).random((20, 30, 4)).astype(np.float32)
+    for convert in (chosen.to_display, chosen.from_display):
+        four, three = convert(rgba), convert(np.ascontiguousarray(rgba[..., :3]))
+        assert (four[..., 3] == rgba[..., 3]).all()
+        assert np.abs(four[..., :3] - three).max() <= 1e-5 * max(1.0, float(np.abs(three).max()))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise
 from ..machine import share_out
 
-STRIP = 320_000
+STRIP = 320_000  # pixels that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it

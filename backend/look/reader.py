@@ -53,7 +53,7 @@ class Reader:
         self._frame = before = None  # it is let go of before the next one comes
         coming, self._coming = self._coming, None
         self._frame = coming[1].result() if coming and coming[0] == number else self.aside(number)
-        if self._thread and number + step in self._expected:
+        if self._thread and abs(step) == 1 and number + step in self._expected:
             self._coming = number + step, self._thread.submit(self.aside, number + step)
         return self._frame
 

@@ -13,6 +13,7 @@ from ..errors import LookMismatchError, UsageError
 from ..job import Job
 from . import guides
 from .file import LookFile
+from .generator import LookGenerator
 from .tiles import paint
 
 
@@ -38,17 +39,16 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
         tall, wide = colour.shape[1:]
         edge = (_repeats(colour.transpose(1, 2)), _repeats(colour))
         surrounded = _surrounded(colour, edge, margin)
-        nothing = torch.zeros(4, *surrounded.shape[1:])
-
-        def see(
-            rows: slice, columns: slice, surrounded: Tensor = surrounded, nothing: Tensor = nothing
-        ) -> tuple[Tensor, Tensor]:
-            return surrounded[:, rows, columns], nothing[:, rows, columns]
-
-        painted = paint(network, nothing, see)[:, margin : margin + tall, margin : margin + wide]
+        painted = _painted(network, surrounded)[:, margin : margin + tall, margin : margin + wide]
         styled = (painted.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
         pictures.write_png(target, np.concatenate([styled, pixels[..., 3:]], 2))
     return {"written": [str(target) for target in targets]}
+
+
+def _painted(network: LookGenerator, colour: Tensor) -> Tensor:
+    """A picture (3, H, W), given as its display colours from -1 to 1, in the look's: nothing is carried to it."""
+    nothing = torch.zeros(4, *colour.shape[1:])
+    return paint(network, nothing, lambda rows, columns: (colour[:, rows, columns], nothing[:, rows, columns]))
 
 
 def _targets(sources: list[Path], out: Path) -> list[Path]:
