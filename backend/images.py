@@ -29,9 +29,9 @@ HALF_MAX = 65504.0  # the largest number that half float holds
 _RECIPE, _FACT = "paintover:recipe", "paintover:fact:"
 
 # OpenEXR packs and unpacks in the thread that asks, unless its pool (this process's, of this copy of the library) has
-# threads. Half of the cores, since frames are read and written while torch paints with all of them; on two cores that
-# leaves the work as it was. Eight at most is a guess: it was not measured where there are more.
-OpenEXR.set_global_thread_count(min(cores() // 2, 8))
+# threads. Half of the cores, since frames are read and written while torch paints with all of them; but one such thread
+# would only make all that ask wait for each other. Eight at most is a guess: not measured where there are more cores.
+OpenEXR.set_global_thread_count(min(cores() // 2, 8) if cores() > 3 else 0)
 
 
 @contextmanager

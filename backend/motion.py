@@ -29,12 +29,11 @@ Names: TypeAlias = NDArray[np.int32]  # of objects
 
 def grid(flow: Tensor) -> Tensor:
     """``flow`` as the (1, H, W, 2) sampling grid that ``grid_sample(align_corners=True)`` takes."""
-    height, width = flow.shape[1:]
-    columns = torch.arange(width, dtype=flow.dtype)
-    rows = torch.arange(height, dtype=flow.dtype)[:, None]
-    across = (flow[0] + columns).mul_(2 / max(width - 1, 1)).sub_(1)
-    down = (flow[1] + rows).mul_(2 / max(height - 1, 1)).sub_(1)
-    return torch.stack((across, down)).permute(1, 2, 0)[None]
+    ends = torch.empty_like(flow)
+    for axis, size in enumerate((flow.shape[2], flow.shape[1])):
+        here = torch.linspace(-1, 1, size, dtype=flow.dtype) if size > 1 else -torch.ones(1, dtype=flow.dtype)
+        torch.add(here if axis == 0 else here[:, None], flow[axis], alpha=2 / max(size - 1, 1), out=ends[axis])
+    return ends.permute(1, 2, 0)[None]
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:

@@ -131,9 +131,10 @@ class StyledFrame:
         """An output: known everywhere."""
         return cls(number, display, picture, torch.ones_like(picture[:1]))
 
-    def lay(self, history: Tensor, track: Track, sure: Tensor, now: Frame) -> Tensor:
+    def lay(self, history: Tensor | None, track: Track, sure: Tensor, now: Frame) -> Tensor:
         """``history`` (4, H, W) of the frame ``now``, in place, with the picture under what it knows, as far as that
-        holds, and at most as far as ``sure`` (1, H, W), which is used up. ``track`` ties the frame to this one.
+        holds, and at most as far as ``sure`` (1, H, W), which is used up; or a new one that knows nothing else.
+        ``track`` ties the frame to this one.
 
         By cubic interpolation: what is resampled again and again must not lose its fine strokes.
         """
@@ -141,16 +142,21 @@ class StyledFrame:
         trust = sure.mul_(self._trusted(ends, now)).mul_(track.valid)
         if not self.whole:
             trust.mul_(at_ends(self.known, ends))
-        places, told, trust = ends[0].permute(2, 0, 1).flatten(1), history.flatten(1), trust.flatten()
+        result = torch.zeros(4, now.height, now.width) if history is None else history
+        places, told, trust = ends[0].permute(2, 0, 1).flatten(1), result.flatten(1), trust.flatten()
         pixels = torch.nonzero(trust > FAINT)[:, 0]
 
         def work(chunk: slice) -> None:
             some = pixels[chunk]
             paint = sampled(self.picture, places.index_select(1, some), "bicubic").clamp_(0, 1)
-            lay_under(told, some, paint, trust.index_select(0, some))
+            holds = trust.index_select(0, some)
+            if history is None:
+                told.index_copy_(1, some, torch.cat([paint, holds[None]]))
+            else:
+                lay_under(told, some, paint, holds)
 
         in_chunks(work, len(pixels))
-        return history
+        return result
 
     def _trusted(self, ends: Tensor, now: Frame) -> Tensor:
         """How far what was painted holds for the light of ``now``, whose pixels are at ``ends`` of this frame."""
@@ -192,8 +198,7 @@ def laid(paintings: list[Source], now: Frame) -> Laid:
         return Laid(torch.zeros(4, now.height, now.width), torch.ones(1, now.height, now.width))
     clears = [clear(source.track, now.depth) for source in paintings]
     layers = [
-        source.frame.lay(torch.zeros(4, now.height, now.width), source.track, sure.clone(), now)
-        for source, sure in zip(paintings, clears, strict=True)
+        source.frame.lay(None, source.track, sure.clone(), now) for source, sure in zip(paintings, clears, strict=True)
     ]
     return Laid(_mixed([source.share for source in paintings], layers), torch.stack(clears).amax(0))
 

@@ -22,7 +22,7 @@ TRAIN_AGAIN = "Train the look again, or take another copy of the file."
 FORM = strict.Form(
     "look",
     "a",
-    version=1,
+    version=2,
     error=LookError,
     again=TRAIN_AGAIN,
     own="Only files that Paintover's Train Look wrote can be used. " + TRAIN_AGAIN,

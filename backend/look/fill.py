@@ -40,6 +40,7 @@ class Fill:
         depth = torch.from_numpy(frame.depth)[None, ..., 0]
         self.key, self.guess = key, guess
         self.kinds = _kinds(frame).view(frame.height, frame.width)
+        self._framed = F.pad(self.kinds, (1, 1, 1, 1), value=-1).flatten()  # outside it is nothing's kind
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
         around = 4 * self.cell + 1
@@ -133,14 +134,12 @@ class Fill:
         cell = (there - self.cell // 2) / self.cell
         cell[1].clamp_(0, len(self._cells) - 1).add_(layer * len(self._cells))
         mirror = _sampled(nearest, cell)
-        source = mirror
+        source, away = mirror, mirror - there
         for share in reversed(TRIES):
-            far = mirror + share * (mirror - there)
-            column, row = far.round().long().unbind(0)
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-            same = self.kinds.flatten().index_select(0, pixel) == kind
-            source = torch.where(inside & same, far, source)
+            far = torch.add(mirror, away, alpha=share)
+            column, row = far.round().int().clamp_(min=-1)
+            pixel = row.clamp_(max=height).add_(1).mul_(width + 2).add_(column.clamp_(max=width)).add_(1)
+            source = torch.where(self._framed.index_select(0, pixel) == kind, far, source)
         found, shown = (_sampled(x, source) for x in (self.key.picture, self.key.display))
         sure = fading((shown - display).abs().amax(0))
         return found, sure if self.key.whole else sure.mul_(_sampled(self.key.known, source)[0])

@@ -1,9 +1,9 @@
 """The generator of looks: what the passes say of each pixel, and what lies around it, to the painter's colour.
 
-Two paths. A context path works at an eighth of the resolution (PixelUnshuffle in, so that nothing is lost) and sees
-far. A detail path works at full resolution with few channels, so that one pixel teaches all others and edges stay where
-the passes have them. Fully convolutional, no statistics over the picture: tiles that overlap by its ``margin`` have no
-seam.
+Two paths. A context path works at an eighth of the resolution and sees far. A detail path works at half of it and makes
+2x2 pixels at once (Shi et al. 2016): that is quicker than fewer channels at full resolution, and as good. Each pixel's
+own tone goes past both. Fully convolutional, no statistics over the picture: tiles that overlap by its ``margin`` have
+no seam.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise
+from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise, shuffled
 from ..machine import share_out
 
 STRIP = 320_000  # pixels that the detail path is given at once
@@ -33,7 +33,7 @@ class Config:
 
     guides: int
     waves: int = 4
-    width: int = 16
+    width: int = 32
     context: int = 64
     blocks: int = 2
 
@@ -84,17 +84,17 @@ class LookGenerator(nn.Module):
         self.config = config
         self.waves = Waves(config.waves)
         pixel = config.guides + HISTORY
-        self.gather = convolution(pixel, config.context, 4, 4, padding=0)
         self.down = convolution(config.context, config.context, 3, 2)
         self.blocks = nn.Sequential(*(ResidualBlock(config.context) for _ in range(config.blocks)))
         self.near = convolution(config.context, config.width, 1, gain=0.5)
         self.far = convolution(config.context, config.width, 1, gain=0.5)
-        self.enter = convolution(pixel, config.width, 1)
+        self.enter = convolution(pixel, config.width, 2, 2, padding=0)
         self.texture = convolution(config.waves, config.width, 1) if config.waves else None
-        self.detail = nn.ModuleList(convolution(config.width, config.width) for _ in range(2))
-        self.leave = convolution(config.width, 4, gain=0.5)
+        self.gather = convolution(config.width, config.context, 2, 2, padding=0)
+        self.detail = convolution(config.width, config.width)
+        self.leave = convolution(config.width, 4 * 4, gain=0.5)
         assert self.leave.bias is not None
-        nn.init.constant_(self.leave.bias[-1:], 2.0)  # at first, history is kept
+        nn.init.constant_(self.leave.bias[-4:], 2.0)  # at first, history is kept
         self.tone = nn.Conv2d(pixel, 3, 1)
         self.register_buffer("axes", torch.eye(3))
         self.register_buffer("low", torch.zeros(3))
@@ -146,8 +146,8 @@ class LookGenerator(nn.Module):
         return self.paint(tone, detail, self.surroundings(quarter), history)
 
     def look(self, guides: Tensor, position: Tensor, history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What pixels say by themselves: tones (N, 3, H, W), features (N, width, H, W), and those of 4x4 pixels
-        (N, context, H / 4, W / 4).
+        """What pixels say by themselves: tones (N, 3, H, W), and features of 2x2 pixels (N, width, H / 2, W / 2) and of
+        4x4 (N, context, H / 4, W / 4).
         """
         # Where history is not to be trusted it is not to be seen.
         told = torch.cat([history[:, :3] * history[:, 3:], history[:, 3:]], 1)
@@ -162,8 +162,8 @@ class LookGenerator(nn.Module):
         pixel[:, -HISTORY:] = told.to(pixel.dtype)
         detail = self.enter(pixel)
         if self.texture is not None:
-            detail += self.texture(self.waves(position).to(pixel.dtype))
-        return tone, detail, F.leaky_relu(self.gather(pixel), SLOPE)
+            detail += self.texture(self.waves(position[..., ::2, ::2]).to(pixel.dtype))
+        return tone, detail, F.leaky_relu(self.gather(F.leaky_relu(detail, SLOPE)), SLOPE)
 
     def surroundings(self, quarter: Tensor) -> Tensor:
         """The context path from a quarter of the resolution on: (N, context, H / 4, W / 4) to (N, width, ...)."""
@@ -174,11 +174,10 @@ class LookGenerator(nn.Module):
 
     def paint(self, tone: Tensor, detail: Tensor, around: Tensor, history: Tensor) -> Tensor:
         """The rest of the detail path."""
-        broad = F.interpolate(around.float(), scale_factor=4, mode="bilinear")  # of floats in half the time
+        broad = F.interpolate(around.float(), scale_factor=2, mode="bilinear")  # of floats in half the time
         x = F.leaky_relu(detail + broad.to(detail.dtype), SLOPE, inplace=True)
-        for layer in self.detail:
-            x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
-        x = self.leave(x).to(tone.dtype, memory_format=torch.contiguous_format)
+        x = x + F.leaky_relu(self.detail(x), SLOPE, inplace=True)
+        x = shuffled(self.leave(x)).to(tone.dtype)
         along = leaky_sigmoid(tone + x[:, :3])
         colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
@@ -196,21 +195,24 @@ class LookGenerator(nn.Module):
         tone, result = (history.new_empty(count, 3, height, width) for _ in range(2))
         detail, quarter = (
             torch.empty(count, *size, dtype=kind, memory_format=torch.channels_last)
-            for size in ((self.config.width, height, width), (self.config.context, height // 4, width // 4))
+            for size in (
+                (self.config.width, height // 2, width // 2),
+                (self.config.context, height // 4, width // 4),
+            )
         )
 
         def look(rows: slice) -> None:
-            quarters = slice(rows.start // 4, rows.stop // 4)
+            halves, quarters = (slice(rows.start // size, rows.stop // size) for size in (2, 4))
             with torch.inference_mode():
                 seen = self.look(*see(rows), history[:, :, rows])
-                tone[:, :, rows], detail[:, :, rows], quarter[:, :, quarters] = seen
+                tone[:, :, rows], detail[:, :, halves], quarter[:, :, quarters] = seen
 
         def paint(rows: slice) -> None:
             above = max(rows.start - CELL, 0)  # a cell more on each side, for bilinear upsampling and convolutions
             more = slice(above, rows.stop + CELL)
-            quarters = slice(more.start // 4, more.stop // 4)
+            halves, quarters = (slice(more.start // size, more.stop // size) for size in (2, 4))
             with torch.inference_mode():
-                part = self.paint(tone[:, :, more], detail[:, :, more], around[:, :, quarters], history[:, :, more])
+                part = self.paint(tone[:, :, more], detail[:, :, halves], around[:, :, quarters], history[:, :, more])
                 result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]
 
         share_out(look, strips)

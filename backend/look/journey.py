@@ -21,7 +21,7 @@ from .carry import Source, StyledFrame, Walk, towards
 from .file import LookFile
 from .guides import Motion
 
-MotionOf: TypeAlias = Callable[[int], Motion]
+MotionOf: TypeAlias = Callable[[int, int], Motion]
 
 SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is the one that was painted on
 
@@ -44,7 +44,7 @@ class Leg:
     def __init__(self, start: int, direction: int, keys: dict[int, StyledFrame], motion: MotionOf) -> None:
         self.start, self.direction = start, direction
         self._keys, self._motion = keys, motion
-        self._walk = Walk(start, motion(start))
+        self._walk = Walk(start, motion(start, direction))
         self._key: StyledFrame | None = None
         self._coming: StyledFrame | None = None
         self._scratch: Path | None = None
@@ -57,7 +57,7 @@ class Leg:
     def step(self) -> None:
         """Go on to the next frame."""
         number = self.number + self.direction
-        self._walk.step(number, self._motion(number))
+        self._walk.step(number, self._motion(number, self.direction))
         self._arrive()
 
     def _arrive(self) -> None:
@@ -93,10 +93,10 @@ class Leg:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="paintover-"))
             weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        walk = Walk(coming.number, self._motion(coming.number))
+        walk = Walk(coming.number, self._motion(coming.number, -1))
         for number in back:
             job.check()
-            walk.step(number, self._motion(number))
+            walk.step(number, self._motion(number, -1))
             track = walk.track
             np.savez(self._scratch / f"{number}.npz", flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
         self._coming = coming
@@ -118,7 +118,9 @@ class Journey:
     """
 
     def __init__(self, keys: list[StyledFrame], motion: MotionOf) -> None:
-        """``motion(number)`` reads what motion needs of a frame; it may read more on the way."""
+        """``motion(number, onward)`` reads what motion needs of a frame, and may read more on the way. ``onward``: -1
+        or 1, where the next one lies.
+        """
         self.keys = {key.number: key for key in keys}
         self._motion = motion
         self._leg: Leg | None = None

@@ -20,7 +20,7 @@ def stamp(path: Path) -> Stamp:
 class Reader:
     """Reads frames of ``shot``, encoded by ``encoding``, keeps the last one, and remembers which files it has seen.
 
-    ``ahead``: while a frame is at work, read the next one in the same direction.
+    ``ahead``: while a frame is at work, read the one that is wanted next.
     """
 
     def __init__(self, shot: Shot, encoding: Encoding, ahead: bool) -> None:
@@ -44,17 +44,18 @@ class Reader:
         present = set(shot.frames)
         return all(number in present and stamp(shot.path(number)) == seen for number, seen in self._seen.items())
 
-    def frame(self, number: int) -> Frame:
-        """All that is known of a frame. Raises what ``Shot.read`` raises."""
-        before = self._frame
-        if before is not None and before.number == number:
-            return before
-        step = number - before.number if before else 1
-        self._frame = before = None  # it is let go of before the next one comes
+    def frame(self, number: int, onward: int = 0) -> Frame:
+        """All that is known of a frame; ``onward`` from there, in steps, the next one is wanted, if it is expected.
+
+        Raises what ``Shot.read`` raises.
+        """
+        if self._frame is not None and self._frame.number == number:
+            return self._frame
+        self._frame = None  # it is let go of before the next one comes
         coming, self._coming = self._coming, None
+        if self._thread and onward and number + onward in self._expected:
+            self._coming = number + onward, self._thread.submit(self.aside, number + onward)
         self._frame = coming[1].result() if coming and coming[0] == number else self.aside(number)
-        if self._thread and abs(step) == 1 and number + step in self._expected:
-            self._coming = number + step, self._thread.submit(self.aside, number + step)
         return self._frame
 
     def aside(self, number: int) -> Frame:
@@ -62,9 +63,9 @@ class Reader:
         self.saw(number)
         return guides.read(self._shot, number, self._shot.view, self._encoding)
 
-    def motion(self, number: int) -> Motion:
-        """What a walk needs of a frame; of one that is expected, all is read at once."""
+    def motion(self, number: int, onward: int) -> Motion:
+        """What a walk needs of a frame, and next of that ``onward``; of one that is expected, all is read at once."""
         if number in self._expected:
-            return self.frame(number).motion
+            return self.frame(number, onward).motion
         self.saw(number)
         return guides.read_motion(self._shot, number)
