@@ -81,11 +81,16 @@ def _threads() -> ThreadPoolExecutor:
 
 def share_out(work: Callable[[slice], None], shares: list[slice]) -> None:
     """Do ``work`` on each of the ``shares``, on all cores. Not to be called from within such work."""
-    if len(shares) < 2:
-        for share in shares:
+    left = iter(shares)
+
+    def take(_: int) -> None:
+        for share in left:
             work(share)
-    else:
-        list(_threads().map(work, shares))  # the list brings errors back
+
+    if len(shares) < 2:
+        take(0)
+    else:  # each thread is asked once: to be told of every share that is done would take longer than many a share
+        list(_threads().map(take, range(min(cores(), len(shares)))))  # the list brings errors back
 
 
 def in_chunks(work: Callable[[slice], None], length: int) -> None:

@@ -235,9 +235,9 @@ def without_a_tensor(look: Path) -> None:
     LookFile(whole.card, some, whole.paintings).save(look)
 
 
-def of_another_version(look: Path) -> None:
+def of_version(look: Path, version: int) -> None:
     card = LookFile.open(look).card
-    save_file(load_file(look), look, {"card": json.dumps(card | {"format": 99})})
+    save_file(load_file(look), look, {"card": json.dumps(card | {"format": version})})
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -249,7 +249,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda look: look.write_bytes(b""), "is not a look file"),
     "a pickle": (lambda look: torch.save({"weights": torch.ones(3)}, look), "is not a look file"),
     "without a tensor": (without_a_tensor, "do not fit its card"),
-    "another version": (of_another_version, "format 99; this Paintover reads format 1"),
+    "of a newer version": (lambda look: of_version(look, 99), "format 99; this Paintover reads format"),
+    "of an older version": (lambda look: of_version(look, 1), "format 1; this Paintover reads format"),
     "without a card": (lambda look: save_file(load_file(look), look), "has no card"),
 }
 

@@ -33,7 +33,7 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def shuffled(x: Tensor) -> Tensor:
     """``F.pixel_shuffle(x, 2)`` of (N, 4 C, H, W): of bfloat16 with the channels last six times faster."""
-    if x.dtype != torch.bfloat16 or not x.is_contiguous(memory_format=torch.channels_last):
+    if x.requires_grad or x.dtype != torch.bfloat16 or not x.is_contiguous(memory_format=torch.channels_last):
         return F.pixel_shuffle(x, 2)
     count, channels, height, width = x.shape
     pairs = x.permute(0, 2, 3, 1).view(torch.int32)  # neighbours in a row are neighbours in memory: moved as one
@@ -74,7 +74,7 @@ def pixel_norm(x: Tensor) -> Tensor:
     comes of them stays bounded.
     """
     length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)  # in half the time of a mean of squares
-    return x * (length.square() / x.shape[1] + 1e-2).rsqrt()
+    return x * (length.square() / x.shape[1] + 1e-2).rsqrt().to(x.dtype)  # autocast takes lengths in float32
 
 
 class ResidualBlock(nn.Module):

@@ -20,7 +20,7 @@ class Form:
     """A kind of such files: the ``version`` of its format, and how an artist is told what is wrong with one.
 
     ``name``: of the kind, ``article``: before it. The remedies: ``again`` for a damaged file, ``own`` for one that is
-    none of ours or broken, ``choose`` for safetensors without a card, ``update`` for another version.
+    none of ours or broken, ``choose`` for safetensors without a card, ``update`` for one that a newer version wrote.
     """
 
     name: str
@@ -85,8 +85,10 @@ def _card(path: Path, text: str, form: Form) -> dict[str, Any]:
         raise form.damaged_card(path) from cause
     if not isinstance(card, dict) or card.get("format") != form.version:
         found = card.get("format") if isinstance(card, dict) else None
+        old = isinstance(found, int) and found < form.version
         raise form.error(
-            f"{path.name} is of {form.name} format {found}; this Paintover reads format {form.version}.", form.update
+            f"{path.name} is of {form.name} format {found}; this Paintover reads format {form.version}.",
+            form.again if old else form.update,
         )
     return card
 

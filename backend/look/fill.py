@@ -39,8 +39,8 @@ class Fill:
         """``frame``: the key frame as rendered. ``guess`` (3, H, W): what the network makes of it without history."""
         depth = torch.from_numpy(frame.depth)[None, ..., 0]
         self.key, self.guess = key, guess
-        self.kinds = _kinds(frame).view(frame.height, frame.width)
-        self._framed = F.pad(self.kinds, (1, 1, 1, 1), value=-1).flatten()  # outside it is nothing's kind
+        self._framed = F.pad(_kinds(frame).view(frame.height, frame.width), (1, 1, 1, 1), value=-1)
+        self.kinds = self._framed[1:-1, 1:-1]
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
         around = 4 * self.cell + 1
@@ -134,12 +134,13 @@ class Fill:
         cell = (there - self.cell // 2) / self.cell
         cell[1].clamp_(0, len(self._cells) - 1).add_(layer * len(self._cells))
         mirror = _sampled(nearest, cell)
+        kinds = self._framed.flatten()  # with a border that is nothing's kind, so that nothing outside is the same
         source, away = mirror, mirror - there
         for share in reversed(TRIES):
             far = torch.add(mirror, away, alpha=share)
             column, row = far.round().int().clamp_(min=-1)
             pixel = row.clamp_(max=height).add_(1).mul_(width + 2).add_(column.clamp_(max=width)).add_(1)
-            source = torch.where(self._framed.index_select(0, pixel) == kind, far, source)
+            source = torch.where(kinds.index_select(0, pixel) == kind, far, source)
         found, shown = (_sampled(x, source) for x in (self.key.picture, self.key.display))
         sure = fading((shown - display).abs().amax(0))
         return found, sure if self.key.whole else sure.mul_(_sampled(self.key.known, source)[0])

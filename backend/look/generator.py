@@ -106,8 +106,8 @@ class LookGenerator(nn.Module):
 
     @property
     def margin(self) -> int:
-        """Pixels of surroundings that a pixel's colour depends on: two cells for each block, and less than six."""
-        return CELL * (2 * self.config.blocks + 6)
+        """Pixels of surroundings that a pixel's colour depends on: two cells for each block, and less than three."""
+        return CELL * (2 * self.config.blocks + 3)
 
     @torch.no_grad()
     def take_colours(self, axes: Tensor, low: Tensor, span: Tensor) -> None:
@@ -161,7 +161,7 @@ class LookGenerator(nn.Module):
         pixel[:, :-HISTORY] = guides.to(pixel.dtype)  # in two steps, each of which is quick
         pixel[:, -HISTORY:] = told.to(pixel.dtype)
         detail = self.enter(pixel)
-        if self.texture is not None:
+        if self.texture is not None:  # of every second pixel: where waves are too short for that they have mostly faded
             detail += self.texture(self.waves(position[..., ::2, ::2]).to(pixel.dtype))
         return tone, detail, F.leaky_relu(self.gather(F.leaky_relu(detail, SLOPE)), SLOPE)
 
@@ -177,7 +177,7 @@ class LookGenerator(nn.Module):
         broad = F.interpolate(around.float(), scale_factor=2, mode="bilinear")  # of floats in half the time
         x = F.leaky_relu(detail + broad.to(detail.dtype), SLOPE, inplace=True)
         x = x + F.leaky_relu(self.detail(x), SLOPE, inplace=True)
-        x = shuffled(self.leave(x)).to(tone.dtype)
+        x = shuffled(self.leave(x)).to(tone.dtype, memory_format=torch.contiguous_format)
         along = leaky_sigmoid(tone + x[:, :3])
         colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
@@ -201,8 +201,11 @@ class LookGenerator(nn.Module):
             )
         )
 
+        def smaller(rows: slice) -> tuple[slice, slice]:  # where they are at a half and a quarter of the resolution
+            return slice(rows.start // 2, rows.stop // 2), slice(rows.start // 4, rows.stop // 4)
+
         def look(rows: slice) -> None:
-            halves, quarters = (slice(rows.start // size, rows.stop // size) for size in (2, 4))
+            halves, quarters = smaller(rows)
             with torch.inference_mode():
                 seen = self.look(*see(rows), history[:, :, rows])
                 tone[:, :, rows], detail[:, :, halves], quarter[:, :, quarters] = seen
@@ -210,7 +213,7 @@ class LookGenerator(nn.Module):
         def paint(rows: slice) -> None:
             above = max(rows.start - CELL, 0)  # a cell more on each side, for bilinear upsampling and convolutions
             more = slice(above, rows.stop + CELL)
-            halves, quarters = (slice(more.start // size, more.stop // size) for size in (2, 4))
+            halves, quarters = smaller(more)
             with torch.inference_mode():
                 part = self.paint(tone[:, :, more], detail[:, :, halves], around[:, :, quarters], history[:, :, more])
                 result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]

@@ -93,10 +93,10 @@ class Leg:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="paintover-"))
             weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        walk = Walk(coming.number, self._motion(coming.number, -1))
+        walk = Walk(coming.number, self._motion(coming.number, 0))
         for number in back:
             job.check()
-            walk.step(number, self._motion(number, -1))
+            walk.step(number, self._motion(number, 0))
             track = walk.track
             np.savez(self._scratch / f"{number}.npz", flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
         self._coming = coming
@@ -119,7 +119,7 @@ class Journey:
 
     def __init__(self, keys: list[StyledFrame], motion: MotionOf) -> None:
         """``motion(number, onward)`` reads what motion needs of a frame, and may read more on the way. ``onward``: -1
-        or 1, where the next one lies.
+        or 1, where the next stop lies, or 0 on a walk without stops.
         """
         self.keys = {key.number: key for key in keys}
         self._motion = motion

@@ -64,8 +64,13 @@ class Reader:
         return guides.read(self._shot, number, self._shot.view, self._encoding)
 
     def motion(self, number: int, onward: int) -> Motion:
-        """What a walk needs of a frame, and next of that ``onward``; of one that is expected, all is read at once."""
-        if number in self._expected:
+        """What a walk needs of a frame, and next of that ``onward``; of one that is expected, all is read at once.
+
+        With 0 it is a walk that is taken again later: it needs no more, and what was read ahead is kept.
+        """
+        if self._frame is not None and self._frame.number == number:
+            return self._frame.motion
+        if onward and number in self._expected:
             return self.frame(number, onward).motion
         self.saw(number)
         return guides.read_motion(self._shot, number)
