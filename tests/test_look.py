@@ -19,7 +19,7 @@ from backend.errors import (
     UsageError,
 )
 from backend.job import Job
-from backend.look import generator
+from backend.look import generator, guides
 from backend.look.file import LookFile
 from backend.look.generator import Config, LookGenerator
 from backend.look.model import padded
@@ -67,6 +67,21 @@ def test_a_stopped_batch_goes_on_and_ends_with_the_same_bytes(
     assert len(rest["skipped"]) == len(made) - 1
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "parts" / path.name).read_bytes(), path.name
+
+
+def test_no_frame_is_read_twice_but_where_the_way_turns(
+    sliding: Path, sliding_look: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(shot: Shot, number: int, *more: Any) -> guides.Frame:
+        read.append(number)
+        return whole(shot, number, *more)
+
+    whole = guides.read
+    monkeypatch.setattr(guides, "read", noted)
+    do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path)
+    assert sorted(read) == [1, 2, 2, 3, 4, 5, 6]  # from the painted frame on, and from there back
 
 
 def test_frame_by_frame_equals_the_whole_range(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:

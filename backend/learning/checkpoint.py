@@ -40,7 +40,9 @@ def resume(model: Adversarial[Any], path: Path, error: type[PaintoverError]) -> 
         model.restore(_join(plain, tensors))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as cause:
         raise error(
-            f"The training state {path.name} is damaged, or is that of another training or version.", ANEW, cause=str(cause)
+            f"The training state {path.name} is damaged, or is that of another training or version.",
+            ANEW,
+            cause=str(cause),
         ) from cause
 
 

@@ -84,14 +84,14 @@ class LookGenerator(nn.Module):
         self.config = config
         self.waves = Waves(config.waves)
         pixel = config.guides + HISTORY
+        self.gather = convolution(pixel, config.context, 4, 4, padding=0)
         self.down = convolution(config.context, config.context, 3, 2)
         self.blocks = nn.Sequential(*(ResidualBlock(config.context) for _ in range(config.blocks)))
         self.near = convolution(config.context, config.width, 1, gain=0.5)
         self.far = convolution(config.context, config.width, 1, gain=0.5)
         self.enter = convolution(pixel, config.width, 2, 2, padding=0)
         self.texture = convolution(config.waves, config.width, 1) if config.waves else None
-        self.gather = convolution(config.width, config.context, 2, 2, padding=0)
-        self.detail = convolution(config.width, config.width)
+        self.detail = nn.ModuleList(convolution(config.width, config.width) for _ in range(2))
         self.leave = convolution(config.width, 4 * 4, gain=0.5)
         assert self.leave.bias is not None
         nn.init.constant_(self.leave.bias[-4:], 2.0)  # at first, history is kept
@@ -163,7 +163,7 @@ class LookGenerator(nn.Module):
         detail = self.enter(pixel)
         if self.texture is not None:  # of every second pixel: where waves are too short for that they have mostly faded
             detail += self.texture(self.waves(position[..., ::2, ::2]).to(pixel.dtype))
-        return tone, detail, F.leaky_relu(self.gather(F.leaky_relu(detail, SLOPE)), SLOPE)
+        return tone, detail, F.leaky_relu(self.gather(pixel), SLOPE)
 
     def surroundings(self, quarter: Tensor) -> Tensor:
         """The context path from a quarter of the resolution on: (N, context, H / 4, W / 4) to (N, width, ...)."""
@@ -176,7 +176,8 @@ class LookGenerator(nn.Module):
         """The rest of the detail path."""
         broad = F.interpolate(around.float(), scale_factor=2, mode="bilinear")  # of floats in half the time
         x = F.leaky_relu(detail + broad.to(detail.dtype), SLOPE, inplace=True)
-        x = x + F.leaky_relu(self.detail(x), SLOPE, inplace=True)
+        for layer in self.detail:
+            x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
         x = shuffled(self.leave(x)).to(tone.dtype, memory_format=torch.contiguous_format)
         along = leaky_sigmoid(tone + x[:, :3])
         colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
