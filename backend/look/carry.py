@@ -19,7 +19,7 @@ TRUST = 0.05  # display units: a pixel whose light changed by this much is hardl
 FORGOTTEN = 9 * TRUST  # nothing holds any more; and from there on floats would be so small that they are slow
 FAINT = 1 / 255  # of trust: less does not show
 OVERHANG = 1 / 180  # of the frame's height: half of how far strokes reach over the silhouette of what they depict
-JUDGED = 480  # rows: with twice as many, every second one is judged by its light, and so on
+JUDGED = 480  # rows: with twice as many, every second one is judged, and so on
 SAME_DEPTH = 1.05  # what lies at most so many times nearer than another surface may be the same one
 
 
@@ -52,7 +52,7 @@ def clear(track: Track, depth: Array) -> Tensor:
     # What is one pixel wide is not ground but a silhouette itself: vectors are not anti-aliased.
     wide = F.pad(torch.minimum(bared[:, :-1], bared[:, 1:]), (0, 0, 0, 1))
     wide = F.pad(torch.minimum(wide[..., :-1], wide[..., 1:]), (0, 1))
-    cells = Cells(depth)
+    cells = Cells(near)
     in_front = cells.split(near) > SAME_DEPTH * cells.largest_around(wide)
     return cells.joined(in_front).to(near.dtype)
 
@@ -62,12 +62,24 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
 
     What lies behind an edge that moves against it is not clear.
     """
-    near, flow = _nearness(depth), track.flow
-    cells = Cells(depth)
+    step = _stride(len(depth))
+    near, flow = _nearness(depth[::step, ::step]), track.flow[:, ::step, ::step]
+    cells = Cells(near)
     most, least = cells.largest_around(flow), -cells.largest_around(-flow)
     still = ((cells.split(flow) >= most - SLIP) & (cells.split(flow) <= least + SLIP)).all(0, keepdim=True)
     in_front = cells.split(near) >= cells.largest_around(near) / SAME_DEPTH
-    return cells.joined(still | in_front).to(near.dtype)
+    return _for_all(cells.joined(still | in_front).to(near.dtype), *depth.shape[:2])
+
+
+def _stride(height: int) -> int:
+    """In a frame so high, every how many pixels one is judged by what changes gently."""
+    return max(1, height // JUDGED)
+
+
+def _for_all(judged: Tensor, height: int, width: int) -> Tensor:
+    """What was found for those that were judged, for all pixels of the frame: (1, H, W)."""
+    step = _stride(height)
+    return judged if step == 1 else F.interpolate(judged[None], scale_factor=float(step))[0, :, :height, :width]
 
 
 def _nearness(depth: Array) -> Tensor:
@@ -80,8 +92,8 @@ class Cells:
     Pictures are (C, H, W); in cells they are (C, rows of cells, rows of a cell, W).
     """
 
-    def __init__(self, depth: Array) -> None:
-        self.height, self.width = depth.shape[:2]
+    def __init__(self, like: Tensor) -> None:
+        self.height, self.width = like.shape[1:]
         self.side = max(2, round(self.height * OVERHANG))
 
     def split(self, values: Tensor) -> Tensor:
@@ -160,12 +172,9 @@ class StyledFrame:
 
     def _trusted(self, ends: Tensor, now: Frame) -> Tensor:
         """How far what was painted holds for the light of ``now``, whose pixels are at ``ends`` of this frame."""
-        step = max(1, now.height // JUDGED)  # light changes gently: where frames are large, not every pixel is judged
+        step = _stride(now.height)
         shown = now.display[:, ::step, ::step]
-        judged = trust(at_ends(self.display, ends[:, ::step, ::step]), shown)
-        if step == 1:
-            return judged
-        return F.interpolate(judged[None], scale_factor=float(step))[0, :, : now.height, : now.width]
+        return _for_all(trust(at_ends(self.display, ends[:, ::step, ::step]), shown), now.height, now.width)
 
 
 @dataclass(frozen=True)
