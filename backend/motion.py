@@ -31,7 +31,7 @@ def grid(flow: Tensor) -> Tensor:
     """``flow`` as the (1, H, W, 2) sampling grid that ``grid_sample(align_corners=True)`` takes."""
     ends = torch.empty_like(flow)
     for axis, size in enumerate((flow.shape[2], flow.shape[1])):
-        here = torch.linspace(-1, 1, size, dtype=flow.dtype) if size > 1 else -torch.ones(1, dtype=flow.dtype)
+        here = torch.linspace(-1, 1, size, dtype=flow.dtype)
         torch.add(here if axis == 0 else here[:, None], flow[axis], alpha=2 / max(size - 1, 1), out=ends[axis])
     return ends.permute(1, 2, 0)[None]
 
