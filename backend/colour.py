@@ -323,7 +323,11 @@ def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) ->
 
     def work(chunk: slice) -> None:
         some = flat[chunk]
-        some[:] = source[chunk]
+        if source.flags.c_contiguous:
+            some[:] = source[chunk]
+        else:  # each channel may lie by itself: numpy would go from one to the next with every pixel
+            for channel in range(some.shape[1]):
+                some[:, channel] = source[chunk, channel]
         (processor.applyRGB if flat.shape[1] == 3 else processor.applyRGBA)(some)
         if clip:
             _clip(some)

@@ -6,7 +6,7 @@ A file appears under its final name only when it is whole: it is written beside,
 import errno
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +172,8 @@ def read_header(path: Path) -> list[Part]:
 
 
 def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> dict[str, FloatImage]:
-    """Read channels as float32 HxWxC arrays, the data window placed in the display window.
+    """Read channels as float32 HxWxC arrays, the data window placed in the display window. In memory each channel lies
+    by itself, as in the file: to weave them takes as long as to convert them.
 
     ``parts`` is what ``read_header`` found. No two planes share a channel. Raises ShotError unless every pixel of the
     file can be read.
@@ -197,7 +198,7 @@ def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[A
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]
     right, bottom = part.data[2] - part.display[0] + 1, part.data[3] - part.display[1] + 1
-    frame = np.empty((height, width, len(plane.channels)), np.float32)
+    frame = np.empty((len(plane.channels), height, width), np.float32)
     if part.data != part.display:
         frame[:] = plane.outside
     x0, x1, y0, y1 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)
@@ -205,8 +206,8 @@ def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[A
         pixels = found.pop((plane.part, channel))
         if x0 < x1 and y0 < y1:
             some = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
-            from_numpy(frame)[y0:y1, x0:x1, index] = from_numpy(some)
-    return frame
+            from_numpy(frame)[index, y0:y1, x0:x1] = from_numpy(some)
+    return frame.transpose(1, 2, 0)
 
 
 @contextmanager
@@ -238,11 +239,19 @@ def _broken(path: Path, reason: str) -> ShotError:
     return ShotError(f"{path.name} is broken or not whole ({reason}).", "Render this frame again.", path=str(path))
 
 
+def woven(planes: Sequence[npt.NDArray[Any]]) -> FloatImage:
+    """Planes HxW as one HxWxC picture, its channels side by side in memory: numpy is three times as fast as torch."""
+    picture = np.empty((*planes[0].shape, len(planes)), np.float32)
+    for channel, plane in enumerate(planes):
+        picture[..., channel] = plane
+    return picture
+
+
 def unpremultiplied(rgba: FloatImage) -> FloatImage:
     """Premultiplied (..., 4), as EXR files have them, with straight alpha: the painter sees the colour itself."""
     if rgba[..., 3].min() == 1:
         return rgba
-    result = rgba.copy()
+    result = rgba.copy("K")
     result[..., :3] /= np.clip(rgba[..., 3:], 1e-4, 1)
     return result
 
@@ -251,7 +260,7 @@ def premultiplied(rgba: FloatImage) -> FloatImage:
     """(..., 4) of straight alpha as EXR files have them."""
     if rgba[..., 3].min() == 1:
         return rgba
-    result = rgba.copy()
+    result = rgba.copy("K")
     result[..., :3] *= rgba[..., 3:]
     return result
 

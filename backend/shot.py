@@ -101,7 +101,7 @@ class Shot:
         return set(_find_passes(images.read_header(self.path(frame))))
 
     def read(self, frame: int, names: Sequence[str]) -> dict[str, FloatImage]:
-        """The frame's passes as float32 HxWxC in C order, see ``PASSES`` for the channels.
+        """The frame's passes as float32 HxWxC, see ``PASSES`` for the channels, each of which lies by itself in memory.
 
         beauty: scene-linear premultiplied RGBA. normal, position: world space, metres. depth: metres, 1e10 where there
         is nothing. vector: pixels, as arrays are indexed: what is at (column, row) now was at (column + vector[0],
@@ -125,7 +125,7 @@ class Shot:
         self._check_size(path, parts[0].size)
         result = images.read_planes(path, parts, {name: planes[name] for name in names})
         for name, pixels in result.items():
-            _normalise(name, pixels.reshape(-1, pixels.shape[2]))
+            _normalise(name, pixels.transpose(2, 0, 1).reshape(pixels.shape[2], -1))
         return result
 
     def _check_size(self, path: Path, size: tuple[int, int]) -> None:
@@ -220,14 +220,14 @@ def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
 
 
 def _normalise(name: str, pixels: FloatImage) -> None:
-    """Make values (N, channels) mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there
+    """Make values (channels, N) mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there
     is work.
     """
     if name == "object":
         return
 
     def work(chunk: slice) -> None:
-        some = pixels[chunk]
+        some = pixels[:, chunk]
         if not np.isfinite(some.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
             limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
             np.nan_to_num(some, copy=False, nan=0.0, posinf=limit, neginf=-limit)
@@ -237,10 +237,9 @@ def _normalise(name: str, pixels: FloatImage) -> None:
             if max(some.max(), -some.min()) >= _NO_VECTOR:
                 some[np.abs(some) >= _NO_VECTOR] = 0.0
             # Blender counts y upward, and zw from the next frame rather than to it.
-            for column in (1, 2):
-                np.negative(some[:, column], out=some[:, column])
+            np.negative(some[1:3], out=some[1:3])
 
-    in_chunks(work, len(pixels))
+    in_chunks(work, pixels.shape[1])
 
 
 def _spoken(frames: Iterable[int]) -> str:

@@ -66,8 +66,8 @@ def denoise(shot: Shot, frame: int, target: Path) -> None:
     import pyoidn
 
     passes = shot.read(frame, ["beauty", "albedo", "normal"])
-    colour = np.ascontiguousarray(passes["beauty"][..., :3])
-    clean = pyoidn.denoise(colour, passes["albedo"], passes["normal"], hdr=True)
+    colour, albedo, normal = (images.woven(list(np.moveaxis(picture, 2, 0)[:3])) for picture in passes.values())
+    clean = pyoidn.denoise(colour, albedo, normal, hdr=True)
     images.write_exr(target, np.concatenate([clean, passes["beauty"][..., 3:]], -1))
 
 

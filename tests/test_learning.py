@@ -10,11 +10,12 @@ from backend.errors import Cancelled, LookError
 from backend.job import Job
 from backend.learning import checkpoint, losses, strict
 from backend.learning.augment import symmetry
+from backend.learning.blocks import shuffled
 from backend.learning.discriminators import PatchDiscriminator
 from backend.learning.ema import Average
 from backend.learning.loop import Budget, fit
 from backend.look.generator import Config, LookGenerator
-from backend.look.model import Example, LookModel
+from backend.look.model import Example, LookModel, sparse
 
 FORM = strict.Form("look", "a", 1, LookError, "", "", "", "")
 
@@ -76,11 +77,19 @@ def test_the_margin_covers_what_the_network_sees(blocks: int) -> None:
     torch.manual_seed(0)
     network = LookGenerator(Config(5, blocks=blocks))
     side = 4 * network.margin
-    inputs = [torch.rand(1, channels, side, side) for channels in (5, 4, 4)]
+    guides, position, history = (torch.rand(1, channels, side, side) for channels in (5, 4, 4))
+    inputs = guides, sparse(position), history
     before = network(*inputs)
-    inputs[0][..., side // 2, side // 2] += 10
+    guides[..., side // 2, side // 2] += 10
     felt = (network(*inputs) - before).abs().amax((0, 1)).nonzero() - side // 2
     assert 8 < int(felt.abs().max()) <= network.margin
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_the_quick_shuffle_is_a_pixel_shuffle(kind: torch.dtype, layout: torch.memory_format) -> None:
+    x = torch.randn(2, 12, 5, 7).to(kind, memory_format=layout)
+    assert torch.equal(shuffled(x), torch.nn.functional.pixel_shuffle(x, 2))
 
 
 def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:
@@ -107,7 +116,7 @@ def test_going_on_with_new_colours_can_reach_them() -> None:
     after.restore(before.state())
     for step in range(150):
         after.step(step / 150)
-    made = after.generator(red.guides[None], red.position[None], torch.zeros(1, 4, 48, 56))
+    made = after.generator(red.guides[None], sparse(red.position)[None], torch.zeros(1, 4, 48, 56))
     assert float((made[:, 0] - made[:, 1]).detach().max()) > 0.3
 
 

@@ -32,7 +32,7 @@ def test_every_pass_is_read(rendered: Path):
     assert list(passes) == list(PASSES)
     for name, pixels in passes.items():
         assert pixels.shape == (54, 96, PASSES[name].channels) and pixels.dtype == np.float32
-        assert pixels.flags.c_contiguous
+        assert pixels.transpose(2, 0, 1).flags.c_contiguous
     sky = passes["beauty"][..., 3] == 0
     assert sky.any() and (passes["depth"][sky] == np.float32(SKY_DEPTH)).all()
     floor = np.abs(passes["position"][..., 2] - FLOOR) < 1e-3

@@ -32,13 +32,14 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def shuffled(x: Tensor) -> Tensor:
-    """``F.pixel_shuffle(x, 2)`` of (N, 4 C, H, W): of bfloat16 with the channels last six times faster."""
-    if x.requires_grad or x.dtype != torch.bfloat16 or not x.is_contiguous(memory_format=torch.channels_last):
+    """``F.pixel_shuffle(x, 2)`` of (N, 4 C, H, W): with the channels last, as they are convolved, four times faster."""
+    pair = {torch.bfloat16: torch.int32, torch.float32: torch.int64}.get(x.dtype)
+    if x.requires_grad or pair is None or not x.is_contiguous(memory_format=torch.channels_last):
         return F.pixel_shuffle(x, 2)
     count, channels, height, width = x.shape
-    pairs = x.permute(0, 2, 3, 1).view(torch.int32)  # neighbours in a row are neighbours in memory: moved as one
+    pairs = x.permute(0, 2, 3, 1).view(pair)  # neighbours in a row are neighbours in memory: moved as one
     rows = pairs.unflatten(3, (-1, 2)).permute(0, 3, 1, 4, 2).contiguous()
-    result: Tensor = rows.view(torch.bfloat16).view(count, channels // 4, 2 * height, 2 * width)
+    result: Tensor = rows.view(x.dtype).view(count, channels // 4, 2 * height, 2 * width)
     return result
 
 

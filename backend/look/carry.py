@@ -254,9 +254,10 @@ class Walk:
     ``step_back``: from there to the frame before, None at the start.
     """
 
-    def __init__(self, start: int, motion: Motion) -> None:
-        self.number, self.motion = start, motion
-        self.rest = RestPose(motion.position, motion.objects)
+    def __init__(self, start: int, motion: Motion, every: int = 1) -> None:
+        """The rest pose is of every ``every``-th pixel of a row and of a column."""
+        self.number, self.motion, self._every = start, motion, every
+        self.rest = RestPose(*motion.surface(every))
         self.track = Track.identity(*motion.position.shape[:2])
         self.step_back: Track | None = None
 
@@ -264,7 +265,8 @@ class Walk:
         """Go on to the neighbouring frame ``number``."""
         there, back = flows(self.number, self.motion.vector, number, motion.vector)
         self.step_back, self.track = self.track.extended(there, back)
-        self.rest = self.rest.step(motion.position, motion.objects, there, self.step_back.valid)
+        some = slice(None), slice(None, None, self._every), slice(None, None, self._every)
+        self.rest = self.rest.step(*motion.surface(self._every), there[some] / self._every, self.step_back.valid[some])
         self.number, self.motion = number, motion
 
     def restart(self) -> None:

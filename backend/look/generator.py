@@ -21,6 +21,7 @@ from ..machine import share_out
 STRIP = 320_000  # pixels that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
+SPARSE = 2  # positions are given of every second pixel of a row and of a column
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
 
 
@@ -74,7 +75,8 @@ class Waves(nn.Module):
 
 
 class LookGenerator(nn.Module):
-    """Guides (N, guides, H, W), positions and history (N, 4, H, W each) to display colours (N, 3, H, W) in [0, 1].
+    """Guides (N, guides, H, W), history (N, 4, H, W), and positions (N, 4, H / SPARSE, W / SPARSE) to display colours
+    (N, 3, H, W) in [0, 1].
 
     H and W are multiples of ``CELL``.
     """
@@ -161,8 +163,8 @@ class LookGenerator(nn.Module):
         pixel[:, :-HISTORY] = guides.to(pixel.dtype)  # in two steps, each of which is quick
         pixel[:, -HISTORY:] = told.to(pixel.dtype)
         detail = self.enter(pixel)
-        if self.texture is not None:  # of every second pixel: where waves are too short for that they have mostly faded
-            detail += self.texture(self.waves(position[..., ::2, ::2]).to(pixel.dtype))
+        if self.texture is not None:  # where waves are too short for SPARSE positions they have mostly faded
+            detail += self.texture(self.waves(position).to(pixel.dtype))
         return tone, detail, F.leaky_relu(self.gather(pixel), SLOPE)
 
     def surroundings(self, quarter: Tensor) -> Tensor:

@@ -69,6 +69,13 @@ class Motion:
     objects: Names | None
     vector: Tensor
 
+    def surface(self, every: int) -> tuple[Array, Names | None]:
+        """Position and objects of every ``every``-th pixel of a row and of a column."""
+        if every == 1:
+            return self.position, self.objects
+        objects = None if self.objects is None else np.ascontiguousarray(self.objects[::every, ::every])
+        return np.ascontiguousarray(self.position[::every, ::every]), objects
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -110,11 +117,13 @@ class Frame:
         result[12:] = self.light[window]
         return result
 
-    def positions(self, rest: Array, rows: slice = ALL, columns: slice = ALL) -> Tensor:
-        """The generator's position input (4, H, W), or a window of it: ``rest`` position (H, W, 3; metres) and
-        footprint, both in pixels at the median depth.
+    def positions(self, rest: Array, rows: slice = ALL, columns: slice = ALL, every: int = 1) -> Tensor:
+        """The generator's position input (4, h, w), or what of it lies in a window of the frame: ``rest`` position
+        (h, w, 3; metres) and footprint, both in pixels at the median depth, of every ``every``-th pixel of a row and of
+        a column.
         """
-        where, depth = planes(rest)[:, rows, columns], planes(self.depth)[:, rows, columns]
+        window = slice(None), *(thinned(part, every) for part in (rows, columns))
+        where, depth = planes(rest)[window], planes(self.depth)[:, ::every, ::every][window]
         result = torch.empty(4, *depth.shape[1:])
         for axis, centre in enumerate(self.encoding.centre):
             torch.sub(where[axis], centre, out=result[axis]).div_(self.encoding.pixel)
@@ -123,14 +132,15 @@ class Frame:
         return result
 
 
+def thinned(window: slice, every: int) -> slice:
+    """Where a ``window`` of a row or column that begins at an ``every``-th pixel is among those."""
+    start, stop = window.start, window.stop
+    return slice(start and start // every, stop and -(-stop // every))
+
+
 def planes(image: NDArray[Any]) -> Tensor:
     """(H, W, C) array as a (C, H, W) tensor of float32 that looks at the same memory, if the array is float32."""
     return torch.from_numpy(image.astype(np.float32, copy=False)).permute(2, 0, 1)
-
-
-def apart(image: Array) -> Tensor:
-    """(H, W, C) as a (C, H, W) tensor, each plane by itself in memory."""
-    return torch.stack(torch.from_numpy(image).unbind(2))  # several times faster than a transposed copy
 
 
 def object_names(identifiers: Array) -> Names:
@@ -146,7 +156,7 @@ def read_motion(shot: Shot, number: int) -> Motion:
 
 def _motion(passes: dict[str, Array]) -> Motion:
     objects = object_names(passes["object"]) if "object" in passes else None
-    return Motion(passes["position"], objects, apart(passes["vector"]))
+    return Motion(passes["position"], objects, planes(passes["vector"]))
 
 
 def read_display(shot: Shot, number: int) -> Tensor:

@@ -19,6 +19,7 @@ from ..shot import Shot
 from . import guides
 from .carry import Source, StyledFrame, Walk, towards
 from .file import LookFile
+from .generator import SPARSE
 from .guides import Motion
 
 MotionOf: TypeAlias = Callable[[int, int], Motion]
@@ -29,7 +30,8 @@ SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is
 @dataclass(frozen=True)
 class Stop:
     """A frame on the way: the ``neighbour`` that comes before it and the track to that (None where the way begins), its
-    ``rest`` pose, and the ``paintings`` that lie on it, with their shares of a cross-fade between key frames.
+    ``rest`` pose, as ``SPARSE`` as the network wants it, and the ``paintings`` that lie on it, with their shares of a
+    cross-fade between key frames.
     """
 
     number: int
@@ -44,7 +46,7 @@ class Leg:
     def __init__(self, start: int, direction: int, keys: dict[int, StyledFrame], motion: MotionOf) -> None:
         self.start, self.direction = start, direction
         self._keys, self._motion = keys, motion
-        self._walk = Walk(start, motion(start, direction))
+        self._walk = Walk(start, motion(start, direction), SPARSE)
         self._key: StyledFrame | None = None
         self._coming: StyledFrame | None = None
         self._scratch: Path | None = None
@@ -93,7 +95,7 @@ class Leg:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="paintover-"))
             weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        walk = Walk(coming.number, self._motion(coming.number, 0))
+        walk = Walk(coming.number, self._motion(coming.number, 0), SPARSE)
         for number in back:
             job.check()
             walk.step(number, self._motion(number, 0))

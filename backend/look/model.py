@@ -13,7 +13,7 @@ from ..learning.adversarial import Adversarial
 from ..learning.blocks import limit_weights
 from ..learning.discriminators import PatchDiscriminator
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
-from .generator import CELL, HISTORY, Config, LookGenerator
+from .generator import CELL, HISTORY, SPARSE, Config, LookGenerator
 
 PATCH = 128
 RATE, JUDGE_RATE, MOMENTUM = 3e-3, 1e-3, 0.9  # of Adam, at the start: rates fall along a cosine
@@ -52,12 +52,17 @@ class Example:
         return torch.cat([self.guides, self.position, self.target, self.known])
 
 
-def padded(picture: Tensor) -> Tensor:
-    """(C, H, W) with its last rows and columns repeated until both sides are multiples of CELL."""
+def padded(picture: Tensor, multiple: int = CELL) -> Tensor:
+    """(C, H, W) with its last rows and columns repeated until both sides are multiples of ``multiple``."""
     height, width = picture.shape[1:]
-    if height % CELL == width % CELL == 0:
+    if height % multiple == width % multiple == 0:
         return picture
-    return F.pad(picture[None], (0, -width % CELL, 0, -height % CELL), "replicate")[0]
+    return F.pad(picture[None], (0, -width % multiple, 0, -height % multiple), "replicate")[0]
+
+
+def sparse(position: Tensor) -> Tensor:
+    """The generator's position input, given that of all pixels (..., H, W)."""
+    return position[..., ::SPARSE, ::SPARSE]
 
 
 def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
@@ -123,7 +128,7 @@ class LookModel(Adversarial[LookGenerator]):
         history = degraded(batch[:, -4:-1], batch[:, -1:], self.random).to(self.device)
         batch = batch.to(self.device, memory_format=torch.channels_last)
         guides, position, target, known = batch.split([self.guides, 4, 3, 1], 1)
-        fake = self.generator(guides, position, history)
+        fake = self.generator(guides, sparse(position), history)
         # Where the artist painted nothing, the real picture is the fake one: there is nothing to tell apart there.
         real = known * target + (1 - known) * fake.detach()
         real = real[:PAINTED].repeat(-(-len(fake) // PAINTED), 1, 1, 1)[: len(fake)]

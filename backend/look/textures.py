@@ -14,6 +14,7 @@ from ..job import Job
 from . import guides
 from .file import LookFile
 from .generator import LookGenerator
+from .model import sparse
 from .tiles import paint
 
 
@@ -48,7 +49,7 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
 def _painted(network: LookGenerator, colour: Tensor) -> Tensor:
     """A picture (3, H, W), given as its display colours from -1 to 1, in the look's: nothing is carried to it."""
     nothing = torch.zeros(4, *colour.shape[1:])
-    return paint(network, nothing, lambda rows, columns: (colour[:, rows, columns], nothing[:, rows, columns]))
+    return paint(network, nothing, lambda rows, columns: (colour[:, rows, columns], sparse(nothing[:, rows, columns])))
 
 
 def _targets(sources: list[Path], out: Path) -> list[Path]:

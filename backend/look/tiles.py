@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .generator import CELL, LookGenerator
+from .generator import CELL, SPARSE, LookGenerator
 from .model import padded
 
 LARGEST = 3_000_000  # pixels that the network is given at once; larger frames go in tiles
@@ -18,8 +18,9 @@ See = Callable[[slice, slice], tuple[Tensor, Tensor]]
 def paint(network: LookGenerator, history: Tensor, see: See, tile: int | None = None) -> Tensor:
     """A picture (3, H, W) in display colours, of any size, in tiles of ``tile`` pixels with no seam.
 
-    ``history`` is (4, H, W). ``see(rows, columns)`` gives the guides and positions of a window. All of them and the
-    result are in the processor's memory, whatever device the network is on.
+    ``history`` is (4, H, W). ``see(rows, columns)`` gives the guides and the ``SPARSE`` positions of a window that
+    begins at such a position. All of them and the result are in the processor's memory, whatever device the
+    network is on.
     """
     where, margin = network.low.device, network.margin
     height, width = history.shape[1:]
@@ -38,7 +39,7 @@ def paint(network: LookGenerator, history: Tensor, see: See, tile: int | None = 
                 def strip(some: slice, rows: slice = rows, columns: slice = columns) -> tuple[Tensor, Tensor]:
                     part = slice(rows.start + some.start, min(rows.start + some.stop, rows.stop))
                     seen, position = see(part, columns)
-                    return padded(seen)[None], padded(position)[None]
+                    return padded(seen)[None], padded(position, CELL // SPARSE)[None]
 
                 if where.type == "cpu":
                     painted = network.in_strips(known, strip)[0]

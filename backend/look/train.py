@@ -20,7 +20,7 @@ from .examples import gather, gather_images, read_paintings
 from .file import LookFile
 from .generator import CELL, Config, parameter_count
 from .journey import fingerprint
-from .model import Example, LookModel, no_history
+from .model import Example, LookModel, no_history, sparse
 
 SECONDS = 120.0  # without a budget
 PREVIEW_PIXELS = 640 * 360
@@ -122,7 +122,7 @@ def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
 
     def write() -> str:
         with torch.inference_mode():
-            picture = model.average.network(guide, position, history)[0]
+            picture = model.average.network(guide, sparse(position), history)[0]
         pictures.write_png(path, (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy())
         return str(path)
 
@@ -155,7 +155,7 @@ def _scores(model: LookModel, examples: list[Example]) -> dict[str, float]:
     with torch.inference_mode():
         for example in (e for e in examples if e.painted):
             guide, position = example.guides[None].to(model.device), example.position[None].to(model.device)
-            picture = model.average.network(guide, position, no_history(guide))[0].cpu()
+            picture = model.average.network(guide, sparse(position), no_history(guide))[0].cpu()
             errors += float(((picture - example.target).square() * example.known).sum())
             weights += float(example.known.sum()) * 3
     return {"psnr_painted": round(-10 * float(np.log10(max(errors / max(weights, 1e-9), 1e-10))), 2)}
