@@ -106,15 +106,17 @@ class RestPose:
     carried coordinates themselves are used, and the fit only fills what is newly seen.
     """
 
-    def __init__(self, position: Array, objects: Names | None) -> None:
-        """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown."""
-        self.rest = position
+    def __init__(self, position: Array, objects: Names | None, every: int = 1) -> None:
+        """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown. Both may
+        be of every ``every``-th pixel of a row and of a column of the frame: flows are in steps of those.
+        """
+        self.rest, self.every = position, every
         self.objects = np.zeros(position.shape[:2], np.int32) if objects is None else objects
         self.maps: dict[int, Array] = {}  # object -> (4, 3): homogeneous world position of this frame -> rest
 
     def step(self, position: Array, objects: Names | None, there: Tensor, valid: Tensor) -> "RestPose":
         """The rest pose seen from the next frame along, whose flow ``there`` leads to this one where ``valid``."""
-        following = RestPose(position, objects)
+        following = RestPose(position, objects, self.every)
         stride = max(1, round((valid.numel() / SAMPLES) ** 0.5))
         some = np.arange(valid.numel()).reshape(valid.shape[1:])[::stride, ::stride].ravel()
         target, usable = self._carried(there, valid, following.objects, some)
@@ -131,7 +133,8 @@ class RestPose:
             correction, residual = _rigid_motion(world[pairs] @ prior[:3] + prior[3], target[pairs])
             fit = prior @ correction[:3] + TRANSLATION * correction[3]
             following.maps[name] = fit
-            if residual > max(DEFORMED, 1 / (stride * len(chosen) ** 0.5)):  # the latter is about half a pixel's size
+            size = self.every * stride * len(chosen) ** 0.5  # in pixels of the frame
+            if residual > max(DEFORMED, 1 / size):  # the latter is about half a pixel
                 deforming.append(name)
             elif np.allclose(fit, STILL, atol=1e-9):
                 continue
@@ -143,7 +146,7 @@ class RestPose:
             soft = np.flatnonzero(np.isin(following.objects, deforming))
 
             def work(chunk: slice) -> None:
-                carried, usable = self._carried(there, valid, following.objects, soft[chunk])
+                carried, usable = self._carried(there, valid, following.objects, soft[chunk], pure=True)
                 rest.reshape(-1, 3)[soft[chunk][usable]] = carried[usable]
 
             in_chunks(work, len(soft))
@@ -151,17 +154,23 @@ class RestPose:
         return following
 
     def _carried(
-        self, there: Tensor, valid: Tensor, objects: Names, pixels: NDArray[np.int64]
+        self, there: Tensor, valid: Tensor, objects: Names, pixels: NDArray[np.int64], pure: bool = False
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (N), counted row by row, and which to use."""
+        """Rest coordinates (N, 3) at the ends of the flow of ``pixels`` (N), counted row by row, and which to use.
+
+        ``pure``: only those that mix nothing of another object. What is carried on must not, a fit does not mind.
+        """
         height, width = self.objects.shape
         here = torch.from_numpy(pixels)
         ends = there.flatten(1).index_select(1, here).add_(torch.stack((here % width, here // width)))
         size = torch.tensor([[width - 1], [height - 1]])
         found = sampled(torch.from_numpy(self.rest).permute(2, 0, 1), ends / size.clamp_min(1) * 2 - 1)
-        column, row = ends.round().long().clamp_(min=torch.zeros_like(size), max=size)
-        before = self.objects.take((row * width + column).numpy())
-        usable = (before == objects.take(pixels)) & (valid.flatten().index_select(0, here).numpy() > 0)
+        usable: NDArray[np.bool_] = valid.flatten().index_select(0, here).numpy() > 0
+        (left, top), (right, bottom) = ends.floor(), ends.ceil()
+        corners = [(left, top), (right, top), (left, bottom), (right, bottom)]
+        for where in corners if pure else [ends.round().unbind()]:
+            column, row = torch.stack(where).long().clamp_(min=torch.zeros_like(size), max=size)
+            usable &= self.objects.take((row * width + column).numpy()) == objects.take(pixels)
         return found.T.numpy(), usable
 
 

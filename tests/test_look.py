@@ -242,6 +242,14 @@ def windows(guide: Tensor, position: Tensor) -> See:
     return see
 
 
+def test_positions_of_a_window_are_those_of_the_frame(tmp_path: Path) -> None:
+    shot = Shot.open(slide.write_shot(tmp_path / "odd", frames=1, width=91, height=37))
+    frame = guides.read(shot, 1, shot.view, None)
+    rows, columns = slice(8, 37), slice(16, 90)
+    some = frame.positions(frame.motion.surface(SPARSE)[0], rows, columns, SPARSE)
+    assert torch.equal(some, sparse(frame.positions(frame.motion.position)[:, rows, columns]))
+
+
 def test_strips_show_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     network = LookGenerator(Config(5)).eval()

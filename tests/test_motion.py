@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import slide
 import torch
+from numpy.typing import NDArray
 
 from backend.look import guides
 from backend.look.carry import Source, StyledFrame, Walk, history, towards
+from backend.motion import RestPose, agreement, warp
 from backend.shot import Shot
 
 
@@ -49,6 +51,47 @@ def test_rest_coordinates_stick_to_moving_objects(shot: Shot, start: int, end: i
     truth = slide.rest(end, shot.width, shot.height)
     truth[..., 0] += slide.SPEED * start * slide.PIXEL * slide.card(end, shot.width, shot.height)
     assert np.abs(walk.rest.rest - truth[::every, ::every]).max() < 0.02 * slide.PIXEL
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_rest_coordinates_stick_to_what_bends(every: int) -> None:
+    """A disc that bends ever more as it glides over a wall: no rigid motion explains it, and nothing of the wall may
+    come into what is carried along its edge, frame after frame.
+    """
+    some = slice(None, None, every), slice(None, None, every)
+    start, disc = bending(0)
+    rest = RestPose(start[some], disc[some], every)
+    for number in range(1, 21):
+        before = disc
+        position, disc = bending(number)
+        there, back = gliding(disc, -GLIDE), gliding(before, GLIDE)
+        valid = agreement(there, warp(back, there))
+        rest = rest.step(position[some], disc[some], there[:, *some] / every, valid[:, *some])
+    truth, _ = bending(20, as_of=0)
+    off = np.linalg.norm((rest.rest - truth[some])[disc[some] == 1], axis=-1)
+    assert np.median(off) < 0.5
+    assert (off > 3).mean() < 0.21  # along the edge alone
+
+
+GLIDE = 1.5  # pixels from frame to frame
+
+
+def bending(number: int, as_of: int | None = None) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Positions (H, W, 3), in pixels, of what frame ``number`` shows, as they are then or were ``as_of`` another frame,
+    and where the disc is: 1, else 0.
+    """
+    when = number if as_of is None else as_of
+    row, column = np.mgrid[0:128, 0:192].astype(np.float32)
+    x, z = column - 50 - GLIDE * number, 64 - row
+    disc = x**2 + z**2 < 30**2
+    on_disc = np.stack([x + GLIDE * when, 0.003 * when * x**2, z], -1)
+    wall = np.stack([column - 50, np.full_like(x, 60), z], -1)
+    return np.where(disc[..., None], on_disc, wall).astype(np.float32), disc.astype(np.int32)
+
+
+def gliding(disc: NDArray[np.int32], speed: float) -> torch.Tensor:
+    """The flow (2, H, W) of frames in which the disc moves sideways."""
+    return torch.from_numpy(np.stack([speed * disc, 0 * disc])).float()
 
 
 def test_a_gap_in_the_shot_ends_the_way(tmp_path: Path) -> None:

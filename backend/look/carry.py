@@ -257,7 +257,7 @@ class Walk:
     def __init__(self, start: int, motion: Motion, every: int = 1) -> None:
         """The rest pose is of every ``every``-th pixel of a row and of a column."""
         self.number, self.motion, self._every = start, motion, every
-        self.rest = RestPose(*motion.surface(every))
+        self.rest = RestPose(*motion.surface(every), every)
         self.track = Track.identity(*motion.position.shape[:2])
         self.step_back: Track | None = None
 
@@ -266,7 +266,8 @@ class Walk:
         there, back = flows(self.number, self.motion.vector, number, motion.vector)
         self.step_back, self.track = self.track.extended(there, back)
         some = slice(None), slice(None, None, self._every), slice(None, None, self._every)
-        self.rest = self.rest.step(*motion.surface(self._every), there[some] / self._every, self.step_back.valid[some])
+        flow, valid = there[some] / self._every, self.step_back.valid[some].contiguous()
+        self.rest = self.rest.step(*motion.surface(self._every), flow, valid)
         self.number, self.motion = number, motion
 
     def restart(self) -> None:

@@ -21,7 +21,7 @@ from ..machine import share_out
 STRIP = 320_000  # pixels that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
-SPARSE = 2  # positions are given of every second pixel of a row and of a column
+SPARSE = 2  # of so many pixels of a row and of a column positions are given once: as finely as the detail path works
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
 
 

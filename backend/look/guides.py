@@ -1,4 +1,4 @@
-"""What a look's network is shown of a frame: the passes, encoded once and the same for training and for use."""
+"""What a look's network is shown of a frame: the passes, encoded alike for training and for use."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
-from ..images import HalfImage, unpremultiplied
+from ..images import HalfImage, unpremultiplied, woven
 from ..machine import in_chunks
 from ..motion import Names
 from ..shot import Shot
@@ -71,10 +71,8 @@ class Motion:
 
     def surface(self, every: int) -> tuple[Array, Names | None]:
         """Position and objects of every ``every``-th pixel of a row and of a column."""
-        if every == 1:
-            return self.position, self.objects
         objects = None if self.objects is None else np.ascontiguousarray(self.objects[::every, ::every])
-        return np.ascontiguousarray(self.position[::every, ::every]), objects
+        return woven(list(np.moveaxis(self.position[::every, ::every], 2, 0))), objects
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,9 @@ class Frame:
         return result
 
     def positions(self, rest: Array, rows: slice = ALL, columns: slice = ALL, every: int = 1) -> Tensor:
-        """The generator's position input (4, h, w), or what of it lies in a window of the frame: ``rest`` position
-        (h, w, 3; metres) and footprint, both in pixels at the median depth, of every ``every``-th pixel of a row and of
-        a column.
+        """Position inputs (4, h, w) of every ``every``-th pixel of a row and of a column, or those in a window of the
+        frame that begins at one: ``rest`` position, of just these pixels (h, w, 3; metres), and footprint, both in
+        pixels at the median depth.
         """
         window = slice(None), *(thinned(part, every) for part in (rows, columns))
         where, depth = planes(rest)[window], planes(self.depth)[:, ::every, ::every][window]

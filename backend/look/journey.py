@@ -30,8 +30,8 @@ SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is
 @dataclass(frozen=True)
 class Stop:
     """A frame on the way: the ``neighbour`` that comes before it and the track to that (None where the way begins), its
-    ``rest`` pose, as ``SPARSE`` as the network wants it, and the ``paintings`` that lie on it, with their shares of a
-    cross-fade between key frames.
+    ``rest`` pose at every ``SPARSE``-th pixel, as the network takes it, and the ``paintings`` that lie on it, with
+    their shares of a cross-fade between key frames.
     """
 
     number: int

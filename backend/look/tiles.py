@@ -18,9 +18,9 @@ See = Callable[[slice, slice], tuple[Tensor, Tensor]]
 def paint(network: LookGenerator, history: Tensor, see: See, tile: int | None = None) -> Tensor:
     """A picture (3, H, W) in display colours, of any size, in tiles of ``tile`` pixels with no seam.
 
-    ``history`` is (4, H, W). ``see(rows, columns)`` gives the guides and the ``SPARSE`` positions of a window that
-    begins at such a position. All of them and the result are in the processor's memory, whatever device the
-    network is on.
+    ``history`` is (4, H, W). ``see(rows, columns)`` gives the guides and, at every ``SPARSE``-th pixel, the positions
+    of a window whose rows and columns begin at a multiple of that. All of them and the result are in the processor's
+    memory, whatever device the network is on.
     """
     where, margin = network.low.device, network.margin
     height, width = history.shape[1:]
