@@ -169,7 +169,7 @@ def test(arguments: argparse.Namespace) -> int:
         print(f"\n== {name}", flush=True)
         checks[name] = call(python(), "-m", *command)
     print("\n== pytest", flush=True)
-    failed, lines = relayed(python(), "-m", "pytest", "-rs", *arguments.rest, env=env)
+    failed, lines = relayed(python(), "-m", "pytest", "-rs", "--durations=15", *arguments.rest, env=env)
     print("\n== what ran")
     for name, code in checks.items():
         print(f"{name}: {'ok' if code == 0 else 'FAILED'}")

@@ -370,7 +370,7 @@ def options_from(words: list[str]) -> argparse.Namespace:
         "--frames", type=frame_range, metavar="A-B", help="these frames instead of the scene's first 24"
     )
     parser.add_argument("--paint", type=painted_frame, action="append", metavar="FRAME=IMAGE", help="your own painting")
-    parser.add_argument("--seconds", type=float, default=170.0, help="how long to train (170)")
+    parser.add_argument("--seconds", type=float, default=220.0, help="how long to train (220)")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out" / "demo", metavar="DIR", help="where it goes (out/demo)"
     )

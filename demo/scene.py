@@ -14,7 +14,7 @@ from .harbour import materials as m
 from .harbour.forms import Point
 
 FIRST, LAST, FPS = 1, 24, 24
-WIDTH, HEIGHT, SAMPLES = 640, 360, 16
+WIDTH, HEIGHT, SAMPLES = 640, 360, 8
 
 
 def animate(thing: bpy.types.Object, start: Point, end: Point) -> None:
