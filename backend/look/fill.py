@@ -170,19 +170,25 @@ def _sampled(image: Tensor, points: Tensor) -> Tensor:
 
 
 def _nearest(seeds: Tensor) -> Tensor:
-    """(2, h, w): column and row of the nearest of the ``seeds`` (h, w); jump flooding (Rong and Tan 2006)."""
+    """(2, h, w): column and row of the nearest of the ``seeds`` (h, w).
+
+    First in each column, exactly, then of the columns' by jump flooding (Rong and Tan 2006), which is wrong for a few
+    in a thousand and takes a quarter of the time of flooding both ways.
+    """
     height, width = seeds.shape
-    own = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")).float()
-    best = torch.where(seeds, own, NOWHERE)
-    step = 1 << (max(height, width) - 1).bit_length() - 1
+    column, row = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
+    own = torch.stack([column, row]).float()
+    above = torch.where(seeds, own[1], NOWHERE).cummax(0).values
+    below = torch.where(seeds, own[1], -NOWHERE).flip(0).cummin(0).values.flip(0)
+    best = torch.stack([own[0], torch.where(own[1] - above < below - own[1], above, below)])
+    distance = (best[1] - own[1]).square()
+    step = 1 << (width - 1).bit_length() >> 1
     while step >= 1:
-        spread = F.pad(best, (step,) * 4, value=NOWHERE)
-        distance = (best - own).square().sum(0)
-        for row in (0, step, 2 * step):
-            for column in (0, step, 2 * step):
-                other = spread[:, row : row + height, column : column + width]
-                away = (other - own).square().sum(0)
-                best = torch.where(away < distance, other, best)
-                distance = torch.minimum(away, distance)
+        spread = F.pad(best, (step, step), value=NOWHERE)
+        for start in (0, 2 * step):
+            other = spread[..., start : start + width]
+            away = (other - own).square_().sum(0)
+            best = torch.where(away < distance, other, best)
+            distance = torch.minimum(away, distance)
         step //= 2
     return best
