@@ -43,8 +43,9 @@ class Fill:
         self.kinds = self._framed[1:-1, 1:-1]
         self.cell = max(1, round(depth.shape[1] / CELLS))
         near = depth.clamp_min(1e-6).reciprocal_()
-        around = 4 * self.cell + 1
-        behind = F.max_pool2d(near, around, 1, around // 2) > SAME_DEPTH * near  # strokes overhang to there
+        around, reach = 4 * self.cell + 1, 2 * self.cell  # strokes overhang as far as that
+        columns = F.max_pool2d(near, (around, 1), 1, (reach, 0))
+        behind = F.max_pool2d(columns, (1, around), 1, (0, reach)) > SAME_DEPTH * near
         self._usable = torch.where((key.known > 0.5)[0] & ~behind[0], self.kinds, -1)
         self.names = self._usable[self._usable >= 0].unique()
         middle = self.cell // 2
