@@ -95,6 +95,16 @@ def emitted(folder, weights):
     lamp = bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
     scene.collection.objects.link(lamp)
     settings = properties.of(thing)
+
+    def scenery():
+        return [sorted(things.keys()) for things in (bpy.data.objects, bpy.data.meshes, bpy.data.materials)]
+
+    before = scenery()
+    bpy.context.view_layer.objects.active = lamp
+    try:
+        bpy.ops.paintover.effect_emit()
+    except RuntimeError as error:
+        out["left"] = [str(error), scenery() == before, bpy.context.view_layer.objects.active == lamp]
     out["away"] = refused(lambda: setattr(thing.location, "x", 50.0))
     out["lamp"] = refused(lambda: setattr(settings, "emitter", lamp))
     return out
@@ -117,6 +127,8 @@ def test_a_fire_comes_out_of_a_moving_object(blender, fire, tmp_path):
     light = [read(file)[..., :3].sum((0, 2)) for file in out["written"]]
     moved = [(row * np.arange(48)).sum() / row.sum() for row in light]
     assert moved[0] < 22 and moved[2] > moved[1] > moved[0]
+    said, same, active = out["left"]
+    assert "Lamp has no surface" in said and same and active
     assert out["away"][0] == "effect" and "No part of Sphere" in out["away"][1]
     assert out["lamp"][0] == "effect" and "Lamp has no surface" in out["lamp"][1]
 

@@ -64,6 +64,7 @@ def test_flipbooks_refuse_what_they_cannot_be(burning, tmp_path):
         ({"out": tmp_path / "fire.jpg"}, UsageError),
         ({"cell": 400}, UsageError),
         ({"movie": tmp_path / "fire.mp4"}, UsageError),
+        ({"out": tmp_path / "fire.exr", "movie": tmp_path / "fire.png"}, UsageError),
         ({"rows": 1, "columns": 1000, "frames": burning}, None),
     ):
         asked = {"frames": burning, "rows": 2, "columns": 2, "out": tmp_path / "fire.png"} | wrong

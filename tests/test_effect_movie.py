@@ -8,8 +8,9 @@ from doing import do
 from effect_frames import files
 from PIL import Image
 
+from backend.effect.movie import durations
 from backend.errors import Cancelled, EffectError, UsageError
-from backend.images import read_exr
+from backend.images import read_exr, write_exr
 from backend.job import Job
 
 
@@ -39,6 +40,22 @@ def test_movies_refuse_what_they_cannot_be(burning, tmp_path):
         with pytest.raises(error):
             do("effect.movie", **{"frames": burning, "out": tmp_path / "fire.webp"} | wrong)
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("fps", [12, 24, 30, 60])
+def test_movies_keep_pace(fps):
+    for unit in (1, 10):
+        times = durations(fps, fps, unit)
+        assert sum(times) == 1000 and max(times) - min(times) <= unit
+
+
+def test_frames_of_two_renders_are_not_mixed(burning, tmp_path):
+    frames = shutil.copytree(burning, tmp_path / "frames")
+    last = frames / "fire_0003.exr"
+    write_exr(last, read_exr(last), recipe="another")
+    for asked in ({"verb": "effect.movie"}, {"verb": "effect.flipbook", "rows": 2, "columns": 2}):
+        with pytest.raises(EffectError, match=r"fire_0003\.exr was made by another render"):
+            do(frames=frames, out=tmp_path / "fire.png", **asked)
 
 
 @pytest.mark.parametrize("asked", [{"verb": "effect.movie"}, {"verb": "effect.flipbook", "rows": 2, "columns": 2}])

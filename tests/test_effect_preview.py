@@ -22,15 +22,18 @@ def test_controls_are_a_table(kind):
     assert json.loads(json.dumps(value)) == value
 
 
-@pytest.mark.parametrize(("kind", "frame"), [("fire", None), ("explosion", 10), ("rain", 3)])
-def test_a_preview_is_a_picture_of_the_size_asked_for(tmp_path, kind, frame):
+@pytest.mark.parametrize(
+    ("kind", "frame", "size"),
+    [("fire", None, (48, 64)), ("explosion", 10, (48, 64)), ("rain", 3, (48, 64)), ("fire", None, (1024, 1024))],
+)
+def test_a_preview_is_a_picture_of_the_size_asked_for(tmp_path, kind, frame, size):
     out = tmp_path / "look.png"
-    do("effect.preview", kind=kind, out=out, frame=frame, size=[48, 64])
+    do("effect.preview", kind=kind, out=out, frame=frame, size=list(size))
     picture = np.asarray(Image.open(out))
-    assert picture.shape == (64, 48, 3)
+    assert picture.shape == (size[1], size[0], 3)
     assert picture.std() > 3
     if kind != "rain":
-        assert picture[40:, ..., 0].max() > picture[:4, ..., 0].max()
+        assert picture[size[1] * 5 // 8 :, ..., 0].max() > picture[: size[1] // 16, ..., 0].max()
 
 
 def test_a_preview_follows_the_controls(tmp_path):

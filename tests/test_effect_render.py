@@ -200,6 +200,7 @@ def test_boxes_have_the_shape_of_their_picture():
         ({"emitter": {"position": [40, 0, 0]}}, EffectError, "emitter is empty"),
         ({"emitter": {"picture": "nowhere.png"}}, EffectError, "silhouette"),
         ({"kind": "custard"}, UsageError, "custard"),
+        ({"kind": "explosion", "loop": True}, UsageError, "no explosion"),
         ({"kind": "smoke"}, EffectError, "fire"),
     ],
 )

@@ -15,6 +15,7 @@ from PIL import Image
 
 from backend import cli
 from backend.effect import blosc, vdb
+from backend.effect.frames import baked_files
 from backend.effect.mantaflow import HOTTEST_FLAME, opened
 from backend.effect.projection import CHANNELS
 from backend.effect.request import animated
@@ -151,6 +152,17 @@ def test_a_bake_becomes_frames_of_its_numbers(tmp_path, fire):
     shape = do("effect.render", vdb=str(folder), start=6, frames=1, **asked | {"size": None, "out": tmp_path / "own"})
     assert shape["size"] == [384, 512]
     assert shape["box"] == pytest.approx([1.2, 1.6, 1.0])
+
+
+def test_frames_below_zero_are_not_those_above(tmp_path):
+    names = ["fluid_data_-002.vdb", "fluid_data_0002.vdb", "fluid-0003.vdb", "config.vdb"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert {number: path.name for number, path in baked_files(tmp_path).items()} == {
+        -2: names[0],
+        2: names[1],
+        3: names[2],
+    }
 
 
 def test_a_bake_has_a_preview(tmp_path):

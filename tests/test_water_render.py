@@ -5,13 +5,16 @@ import pytest
 from doing import do
 from effect_frames import files, layer
 
+from backend.effect.water.controls import create
 from backend.errors import UsageError
 from backend.images import Plane, read_exr, read_header, read_planes
 
 
 def test_water_is_a_tile_with_layers(tmp_path):
+    seconds = create("pool", {}).loop_seconds
     value = do("effect.render", kind="pool", out=tmp_path, size=32, frames=2, controls={"seed": 3})
     assert value["loop"] and value["metres"] == 4
+    assert value["fps"] == pytest.approx(2 / seconds)  # the two are the whole loop
     assert files(tmp_path) == ["pool_0001.exr", "pool_0002.exr"]
     path = tmp_path / "pool_0001.exr"
     rgba = read_exr(path)

@@ -30,6 +30,17 @@ def add(scene: "Scene", name: str, kind: str, place: Vector) -> "Object":
     return thing
 
 
+def discard(thing: "Object") -> None:
+    """Take a card that was never baked out of the file, with all that is its alone."""
+    mesh: Any = thing.data
+    materials = list(mesh.materials)
+    bpy.data.objects.remove(thing)
+    bpy.data.meshes.remove(mesh)
+    for material in materials:
+        if not material.users:
+            bpy.data.materials.remove(material)
+
+
 def shape(thing: "Object") -> None:
     """Give the card its form and its true scale, from its settings. Its height, of water its side, is driven."""
     settings = properties.of(thing)

@@ -11,6 +11,7 @@ from .. import artists_tree, paths
 from ..artists_tree import EFFECT
 from ..backend.errors import UsageError
 from ..compat import Node
+from ..render_ticket import check_idle
 from . import bakes, group, material, properties
 from .group import Place
 
@@ -39,13 +40,14 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     baked = bakes.needed(folder, thing.name)
     depth = properties.size(thing) * settings.deep
     places = _places(scene, thing, depth)
-    scene.view_layers[0].use_pass_z = True
     tree = artists_tree.use(scene)
     node = find(scene, thing)
     if node is None:
         made = group.new(settings.folder, group.SOFTNESS * depth)
         node = artists_tree.add(tree, scene, made, f"Paintover {thing.name}")
-        tree.links.new(artists_tree.render_layers(tree, scene).outputs["Depth"], node.inputs["Depth"])
+        rendered = artists_tree.render_layers(tree, scene)
+        scene.view_layers[rendered.layer].use_pass_z = True
+        tree.links.new(rendered.outputs["Depth"], node.inputs["Depth"])
     if node.node_tree.users > 1:  # the scene was copied
         node.node_tree = node.node_tree.copy()
     first_file = paths.frame_path(folder, baked.kind, baked.frames[0])
@@ -88,6 +90,7 @@ def _image(thing: "Object") -> "bpy.types.Image | None":
 
 def _places(scene: "Scene", thing: "Object", depth: float) -> dict[int, Place]:
     """Where the card stands for the camera, for each frame of the scene in which that may change."""
+    check_idle()
     before = scene.frame_current, scene.frame_subframe
     if (
         not any(_moves(part) for start in (thing, scene.camera) for part in _chain(start))

@@ -66,7 +66,7 @@ def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> N
         column.prop(settings, "side")
         return
     if not settings.refines:
-        for name in ("start", "frames", "loop"):
+        for name in ("start", "frames") if settings.kind == properties.ONCE else ("start", "frames", "loop"):
             column.prop(settings, name)
     column.prop(settings, "pixels")
     if not settings.refines:

@@ -146,7 +146,7 @@ class EffectSettings(bpy.types.PropertyGroup):
     @property
     def repeats(self) -> bool:
         """Whether after its last frame comes its first."""
-        return self.is_water or (self.loop and not self.refines)
+        return self.is_water or (self.loop and not self.refines and self.kind != ONCE)
 
     @property
     def deep(self) -> float:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bpy
 import numpy as np
 
 from ..backend.effect.frames import baked_files, deep
 from ..backend.errors import EffectError
+from ..render_ticket import check_idle
 from . import bakes, fluid, properties, silhouette
 from .properties import EffectSettings, Value
 
@@ -112,14 +114,16 @@ def _gathered(scene: "Scene", thing: "Object", source: "Object | None") -> _Seen
     if source is None and not _is_keyed(thing):
         seen.values.append(settings.now())
         return seen
+    check_idle()
     before = scene.frame_current, scene.frame_subframe
-    depsgraph = scene.view_layers[0].depsgraph
+    view_layer = bpy.context.view_layer if bpy.context.scene == scene else scene.view_layers[0]
     try:
         for frame in range(settings.start, settings.start + settings.frames):
             scene.frame_set(frame)
             seen.values.append(settings.now())
             if source is not None:
-                seen.outlines.append(outline(thing, source, depsgraph))
+                view_layer.update()  # one that no window has shown yet knows nothing
+                seen.outlines.append(outline(thing, source, view_layer.depsgraph))
     finally:
         scene.frame_set(before[0], subframe=before[1])
     return seen

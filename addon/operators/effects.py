@@ -10,7 +10,7 @@ from bpy.props import EnumProperty
 
 from .. import jobs, paths, preferences
 from ..backend.effect.panel import KINDS
-from ..backend.errors import EffectError, UsageError
+from ..backend.errors import EffectError, PaintoverError, UsageError
 from ..effect import bakes, card, domain, fluid, layer, material, properties, request
 from ..effect.bakes import Baked
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -65,6 +65,24 @@ def effect_add(
     material.give(thing)
     _make_active(view_layer, thing)
     return thing
+
+
+def effect_add_work(
+    scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None, fluid: "Object | None" = None
+) -> jobs.Work:
+    """``effect_add``, and bake it. Where that is refused nothing is left in the scene."""
+    preferences.check_backend()
+    jobs.check_free()
+    view_layer = _view_layer(scene)
+    active = view_layer.objects.active
+    thing = effect_add(scene, kind, emitter, fluid)
+    try:
+        return effect_bake_work(scene, thing)
+    except PaintoverError:
+        card.discard(thing)
+        if active is not None:
+            _make_active(view_layer, active)
+        raise
 
 
 def _view_layer(scene: "Scene") -> "ViewLayer":
@@ -176,8 +194,7 @@ class EffectAdd(WorkOperator, bpy.types.Operator):
     )
 
     def work(self, context: "Context") -> jobs.Work:
-        preferences.check_backend()
-        return effect_bake_work(context.scene, effect_add(context.scene, self.kind))
+        return effect_add_work(context.scene, self.kind)
 
 
 class EffectEmit(WorkOperator, bpy.types.Operator):
@@ -187,10 +204,9 @@ class EffectEmit(WorkOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        preferences.check_backend()
         if context.object is None or properties.is_effect(context.object):
             raise UsageError("No object is active that it could come out of.", "Select a mesh.")
-        return effect_bake_work(context.scene, effect_add(context.scene, emitter=context.object))
+        return effect_add_work(context.scene, emitter=context.object)
 
 
 class EffectRefine(WorkOperator, bpy.types.Operator):
@@ -200,11 +216,10 @@ class EffectRefine(WorkOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        preferences.check_backend()
         if context.object is None:
             raise UsageError("No object is active.", "Select the domain of a fluid simulation.")
         fluid.files_of(context.object)
-        return effect_bake_work(context.scene, effect_add(context.scene, fluid=context.object))
+        return effect_add_work(context.scene, fluid=context.object)
 
 
 class EffectBake(WorkOperator, bpy.types.Operator):

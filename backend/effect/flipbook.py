@@ -52,28 +52,35 @@ def flipbook(
     found = footage.files_of(folder, name, out)
     stride = max(1, len(found) // (rows * columns))
     files, rate = found[::stride][: rows * columns], fps / stride
-    cells = []
-    for count, file in enumerate(files, 1):
-        cells.append(footage.cell(file, cell))
-        height, width = cells[0].rgba.shape[:2]
-        if cells[-1].rgba.shape[:2] != (height, width):
+    names = {suffix: out.with_name(out.stem + suffix) for suffix in (".exr", ".png", "_motion.png", ".json")}
+    if movie is not None and movie.resolve() in (path.resolve() for path in names.values()):
+        raise UsageError(f"{movie.name} is the atlas itself.", "Give the moving preview another name.")
+    first = footage.cell(files[0], cell)
+    height, width = first.rgba.shape[:2]
+    if width * columns > MOST or height * rows > MOST:
+        raise UsageError(
+            f"An atlas of {width * columns} x {height * rows} pixels is too large for graphics cards.",
+            f"Choose smaller cells, or fewer: {MOST} pixels a side at most.",
+        )
+    rgba, motion = (np.zeros((rows * height, columns * width, channels), np.float32) for channels in (4, 2))
+    shown = []
+    for count, file in enumerate(files):
+        item = footage.cell(file, cell) if count else first
+        if item.rgba.shape[:2] != (height, width):
             raise EffectError(f"{file.name} is of another size than {files[0].name}.", "Render the effect again.")
-        if width * columns > MOST or height * rows > MOST:
-            raise UsageError(
-                f"An atlas of {width * columns} x {height * rows} pixels is too large for graphics cards.",
-                f"Choose smaller cells, or fewer: {MOST} pixels a side at most.",
-            )
-        pace = count / max(time.monotonic() - started, 1e-9)
-        job.progress(0.8 * count / len(files), f"Read {file.name}", rate=pace)
-    rgba = _laid([item.rgba for item in cells], rows, columns)
-    motion = stride * _laid([item.motion for item in cells], rows, columns)
+        top, left = count // columns * height, count % columns * width
+        rgba[top : top + height, left : left + width] = item.rgba
+        motion[top : top + height, left : left + width] = stride * item.motion
+        if movie is not None:
+            shown.append(movies.picture(item.rgba))
+        pace = (count + 1) / max(time.monotonic() - started, 1e-9)
+        job.progress(0.8 * (count + 1) / len(files), f"Read {file.name}", rate=pace)
     scale = max(float(np.abs(motion).max()), _LEAST_MOTION)
     coded = (0.5 + 0.5 * motion / scale).astype(np.float32)
-    names = {suffix: out.with_name(out.stem + suffix) for suffix in (".exr", ".png", "_motion.png", ".json")}
     told = {
         "rows": rows,
         "columns": columns,
-        "frames": len(cells),
+        "frames": len(files),
         "stride": stride,
         "fps": rate,
         "cell": [width, height],
@@ -90,7 +97,7 @@ def flipbook(
     blue = np.concatenate([coded, np.zeros_like(coded[..., :1])], 2)
     pictures.write_png(names["_motion.png"], np.rint(blue * 255).astype(np.uint8))
     if movie is not None:
-        movies.write(movie, [item.rgba for item in cells], rate, job)
+        movies.write(movie, shown, rate, job)
     with written_beside(names[".json"]) as part:  # the last: it says that all the others are there
         part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return told | {"files": {kind: str(path) for kind, path in names.items()}, "movie": movie and str(movie)}
@@ -111,12 +118,3 @@ def straight(rgba: FloatImage) -> ByteImage:
     both = np.concatenate([np.clip(colour, 0, 1), covered], 2)
     found: ByteImage = np.rint(both * 255).astype(np.uint8)
     return found
-
-
-def _laid(cells: list[FloatImage], rows: int, columns: int) -> FloatImage:
-    height, width, channels = cells[0].shape
-    atlas = np.zeros((rows * height, columns * width, channels), np.float32)
-    for number, cell in enumerate(cells):
-        top, left = number // columns * height, number % columns * width
-        atlas[top : top + height, left : left + width] = cell
-    return atlas

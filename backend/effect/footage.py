@@ -49,12 +49,22 @@ def files_of(folder: Path, name: str | None, out: Path) -> list[Path]:
         raise UsageError(
             f"{out.name} would be taken for one of the frames that it is made of.", "Choose another name or folder."
         )
-    return sorted(found, key=lambda path: int(found[path][2]))
+    files = sorted(found, key=lambda path: int(found[path][2]))
+    recipes = {file: pictures.recipe(file) for file in files}
+    others = [file.name for file in files if recipes[file] != recipes[files[0]]]
+    if others:
+        raise EffectError(
+            f"{others[0]} was made by another render than {files[0].name}, as were {len(others)} frames in {folder}.",
+            "Render them again too, or move what is left of the earlier render away.",
+        )
+    return files
 
 
 def cell(file: Path, width: int | None) -> Cell:
-    """A frame, made smaller if asked to. Raises ``ShotError`` where it is broken."""
+    """A frame, made smaller if asked to. Raises ``ShotError`` where it is broken, ``EffectError`` for any other EXR."""
     parts = pictures.read_header(file)
+    if not set("RGBA") <= set(parts[0].channels):
+        raise EffectError(f"{file.name} is no frame of an effect: it has not R, G, B and A.", "Name another folder.")
     planes = {"rgba": Plane(0, tuple("RGBA"))}
     moving = ("vector.B", "vector.A")
     if set(moving) <= set(parts[0].channels):

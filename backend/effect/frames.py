@@ -27,10 +27,10 @@ def with_seed(controls: object, seed: int | None) -> object:
     return {**(controls or {}), "seed": seed}
 
 
-def ending_number(path: Path) -> int:
-    """The frame number that a file's name ends with; -1 without one."""
-    found = re.search(r"(\d+)$", path.stem)
-    return int(found.group(1)) if found else -1
+def ending_number(path: Path) -> int | None:
+    """The frame number that a file's name ends with; a minus belongs to it after an underscore."""
+    found = re.search(r"((?:(?<=_)-)?\d+)$", path.stem)
+    return int(found.group(1)) if found else None
 
 
 def baked_files(folder: Path) -> dict[int, Path]:
@@ -39,7 +39,8 @@ def baked_files(folder: Path) -> dict[int, Path]:
     ``EffectError`` where there are none.
     """
     place = folder / "data" if (folder / "data").is_dir() else folder
-    found = {ending_number(path): path for path in place.glob("*.vdb") if ending_number(path) >= 0}
+    numbers = {path: ending_number(path) for path in place.glob("*.vdb")}
+    found = {number: path for path, number in numbers.items() if number is not None}
     if not found:
         raise EffectError(f"There are no OpenVDB files of frames in {folder}.", BAKE_AGAIN)
     return found

@@ -22,7 +22,7 @@ from . import lighting, vdb
 from .advection import moved
 from .coarse import View
 from .controls import Value
-from .frames import BAKE_AGAIN, SIDES, baked_files, ending_number
+from .frames import BAKE_AGAIN, SIDES, baked_files
 from .physics import AMBIENT, number, physics
 from .projection import Volume, project
 from .request import LEAST_SIZE, LONGEST, Animated
@@ -170,16 +170,16 @@ def opened(asked: object, controls: Animated, frames: int | None, start: int | N
             f"Of a bake one can still turn {', '.join(tables.KEPT)}.",
             control=idle[0],
         )
-    files = _files(Path(request["folder"]), frames, start)
+    first, files = _files(Path(request["folder"]), frames, start)
     headers = [_read(file) for file in files]
     cells, voxel = _domain(files, headers)
     if hottest is None:
         hottest = HOTTEST_FLAME if any("flame" in grids for grids in headers) else HOTTEST_SMOKE
-    first = ending_number(files[0])
     return Baked(controls, tuple(files), first, fps, cells, voxel, float(hottest), SIDES[side])
 
 
-def _files(folder: Path, frames: int | None, start: int | None) -> list[Path]:
+def _files(folder: Path, frames: int | None, start: int | None) -> tuple[int, list[Path]]:
+    """The number of the first, and all in order."""
     found = baked_files(folder)
     if frames is not None and not 1 <= frames <= LONGEST:
         raise UsageError(f"{frames} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
@@ -191,7 +191,7 @@ def _files(folder: Path, frames: int | None, start: int | None) -> list[Path]:
             f"Frame {missing[0]} is not in the bake: it has frames {min(found)} to {max(found)}.",
             "Bake the whole range, or name a start and a number of frames that are there.",
         )
-    return [found[number] for number in range(first, last + 1)]
+    return first, [found[number] for number in range(first, last + 1)]
 
 
 def _read(file: Path) -> dict[str, Grid]:

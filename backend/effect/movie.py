@@ -3,6 +3,7 @@
 import io
 import math
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..job import Job
 from . import footage
 
 FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG"}
+FASTEST = 50.0  # frames a second of a GIF: it counts in hundredths, and programs take 0.01 s for a mistake
 BACKDROP = 0.03  # scene-linear
 READING = 0.6  # of the time; the rest goes into packing
 
@@ -31,12 +33,11 @@ def movie(
     files = footage.files_of(folder, name, out)
     shown = []
     for count, file in enumerate(files, 1):
-        shown.append(footage.cell(file, width).rgba)
+        shown.append(picture(footage.cell(file, width).rgba))
         pace = count / max(time.monotonic() - started, 1e-9)
         job.progress(READING * count / len(files), f"Read {file.name}", rate=pace)
     write(out, shown, fps, job)
-    height, width = shown[0].shape[:2]
-    return {"movie": str(out), "frames": len(shown), "fps": fps, "size": [width, height]}
+    return {"movie": str(out), "frames": len(shown), "fps": fps, "size": list(shown[0].size)}
 
 
 def check(out: Path) -> None:
@@ -45,13 +46,24 @@ def check(out: Path) -> None:
         raise UsageError(f"A moving preview is {', '.join(FORMATS)}, not {out.name}.", "Give the file such an ending.")
 
 
-def write(path: Path, frames: list[FloatImage], fps: float, job: Job) -> None:
-    """``frames`` (h, w, 4), scene-linear and premultiplied, before a dark backdrop."""
-    shown = []
-    for rgba in frames:
-        job.check()
-        linear = rgba[..., :3] + BACKDROP * (1 - rgba[..., 3:])
-        shown.append(Image.fromarray(np.rint(footage.display(linear) * 255).astype(np.uint8)))
+def picture(rgba: FloatImage) -> Image.Image:
+    """A frame (h, w, 4), scene-linear and premultiplied, before a dark backdrop."""
+    linear = rgba[..., :3] + BACKDROP * (1 - rgba[..., 3:])
+    return Image.fromarray(np.rint(footage.display(linear) * 255).astype(np.uint8))
+
+
+def durations(count: int, fps: float, unit: int) -> list[int]:
+    """Of each frame, in ms and whole ``unit`` ms: together they keep pace."""
+    ends = [round(number * 1000 / fps / unit) * unit for number in range(count + 1)]
+    return [end - begin for begin, end in pairwise(ends)]
+
+
+def write(path: Path, shown: list[Image.Image], fps: float, job: Job) -> None:
+    """What ``picture`` gave for each frame."""
+    job.check()
+    gif = path.suffix.lower() == ".gif"
+    stride = max(1, math.ceil(fps / (FASTEST if gif else 1000)))
+    shown, fps = shown[::stride], fps / stride
     data = io.BytesIO()
     options: dict[str, Any] = {"quality": 80} if path.suffix.lower() == ".webp" else {}
     try:
@@ -60,7 +72,7 @@ def write(path: Path, frames: list[FloatImage], fps: float, job: Job) -> None:
             FORMATS[path.suffix.lower()],
             save_all=True,
             append_images=shown[1:],
-            duration=math.floor(1000 / fps),
+            duration=durations(len(shown), fps, 10 if gif else 1),
             loop=0,
             **options,
         )

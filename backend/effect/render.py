@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +29,7 @@ from .controls import Value
 from .detail import Detail, Model
 from .frames import FPS, with_seed
 from .model_file import EffectFile
-from .physics import number
+from .physics import CHARACTERS, number
 from .projection import CHANNELS
 from .request import LONGEST, Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
@@ -134,7 +135,11 @@ def render(
     recipe = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
     bake = Bake(take, first, pixels, out, model, recipe, tile)
     numbers = range(bake.take.frames)
-    todo = [frame for frame in numbers if not bake.is_current(frame)]
+    todo = []
+    for frame in numbers:
+        job.check()
+        if not bake.is_current(frame):
+            todo.append(frame)
     height = number(take.values(0)["size"])
     started = time.monotonic()
     written = [str(path) for path in _Run(bake, todo, job).paths()] if todo else []
@@ -162,6 +167,8 @@ def _simulated(
     fps: float,
 ) -> tuple[Take, str]:
     """What is to be simulated, and what tells it from others beside the controls."""
+    if loop and math.isfinite(CHARACTERS[keyed.kind].burst):
+        raise UsageError(f"A loop has no beginning, and so shows no {keyed.kind}.", "Render it without a loop.")
     count = FRAMES if frames is None else frames
     if not 1 <= count <= LONGEST or (loop and count < LEAST_LOOP):
         least = f"{LEAST_LOOP} for a loop" if loop else "1"

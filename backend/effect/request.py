@@ -174,7 +174,7 @@ def _silhouettes(named: object) -> list[Path]:
         )
     if len(paths) > 1 or not paths[0].is_dir():
         return paths
-    found = sorted(paths[0].glob("*.png"), key=lambda path: (ending_number(path), path.name))
+    found = sorted(paths[0].glob("*.png"), key=lambda path: (ending_number(path) or 0, path.name))
     if not found:
         raise EffectError(
             f"There is no PNG in the folder {paths[0].name}: the emitter has no silhouette.",

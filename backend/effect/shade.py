@@ -74,10 +74,11 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     relief = modelled * _FLUFF, modelled * _FLAT / height
     if rows * width <= most:
         return _shade(fine, lit, shading, factor, relief)
-    band = max(most // width // _CELL, 1) * _CELL
+    unit = max(_CELL, factor)  # both are powers of two: bands begin where cells and reliefs do
+    band, margin = max(most // width // unit, 1) * unit, -(-MARGIN // unit) * unit
     bands = []
     for top in range(0, rows, band):
-        first, end = max(top - MARGIN, 0), min(top + band + MARGIN, rows)
+        first, end = max(top - margin, 0), min(top + band + margin, rows)
         cells = slice(first // factor, end // factor)
         part = Lit(lit.weighted[:, :, cells], lit.weight[:, :, cells])
         shaded = _shade(fine[:, :, first:end], part, shading, factor, relief)

@@ -12,7 +12,7 @@ from .. import images, metrics
 from ..errors import EffectError, UsageError
 from ..job import Job
 from ..learning import checkpoint, device
-from ..learning.loop import Budget, Outcome, fit
+from ..learning.loop import Budget, Outcome, fit, try_drawing
 from . import examples
 from .examples import Clip, Clips
 from .generator import multiplications, parameter_count
@@ -134,6 +134,9 @@ class _Record:
         numbers = {"step": self._model.steps} | {name: round(value, 5) for name, value in self._model.log.items()}
         with self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(numbers) + "\n")
+        return try_drawing(self._draw)
+
+    def _draw(self) -> str:
         if self._picture is None:
             return ""
         images.write_png(self._picture, self._sheet())

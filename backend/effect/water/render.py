@@ -40,6 +40,7 @@ def render(
     textures: bool = False,
 ) -> dict[str, Any]:
     """Render the water ``kind`` as ``out``/KIND_####.exr, always as a loop. ``picture``: size of the tile's side.
+    ``frames``: to the whole loop, ``fps`` times its seconds without; the result's ``fps`` is what they are to play at.
 
     RGBA is a preview, opaque. Layers: ``height`` (m), ``displacement`` (m: x, y up, z), ``normal`` (x, y up, z; length
     1), ``foam`` (0..1), ``caustics`` (light on the floor, 1 on average). Frames that are there and whole are kept.
@@ -63,11 +64,15 @@ def render(
         files = [paths[frame], *(texture(frame, name) for name in (TEXTURES if textures else ()))]
         return all(pictures.recipe(file) == recipe and pictures.is_whole(file) for file in files)
 
-    todo = [frame for frame in paths if not is_current(frame)]
+    todo = []
+    for frame in paths:
+        job.check()
+        if not is_current(frame):
+            todo.append(frame)
     started = time.monotonic()
     written: list[str] = []
-    job.check()
-    simulation = Simulation(water, side, count)
+    job.progress(0.0, "Letting the water come to rest in its loop")
+    simulation = Simulation(water, side, count, check=job.check)
     for frame, surface in simulation.surfaces(todo) if todo else ():
         rgb = shade(surface, water, simulation.grid)
         if textures:
@@ -90,7 +95,7 @@ def render(
         "written": written,
         "skipped": [start + frame for frame in paths if frame not in todo],
         "size": [side, side],
-        "fps": rate,
+        "fps": rate if frames is None else count / water.loop_seconds,
         "loop": True,
         "metres": water.scale,
         "seconds_per_frame": (time.monotonic() - started) / max(len(written), 1),

@@ -1,7 +1,7 @@
 """From controls to water, frame by frame around a loop: the door of the water family."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -44,13 +44,22 @@ class Surface:
 class Simulation:
     """Water around a loop, the same on every run of a device; the waves of a coarse grid are those of a fine one."""
 
-    def __init__(self, controls: Water, size: int, frames: int, device: str | torch.device = "cpu") -> None:
-        """``size``: points along a side of the tile, even. ``frames`` to the loop. ``UsageError`` for nonsense."""
+    def __init__(
+        self,
+        controls: Water,
+        size: int,
+        frames: int,
+        device: str | torch.device = "cpu",
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``size``: points along a side of the tile, even. ``frames`` to the loop. ``check`` is called often, and may
+        raise to end the work. ``UsageError`` for nonsense.
+        """
         if size < LEAST_SIZE or size % 2:
             raise UsageError(f"A tile must have an even number of points a side, {LEAST_SIZE} at least, not {size}.")
         if frames < 1:
             raise UsageError(f"A loop must have a frame at least, not {frames}.")
-        self.controls, self.frames = controls, frames
+        self.controls, self.frames, self._check = controls, frames, check
         self.grid = Grid(size, controls.scale, torch.device(device))
         longest = LONGEST_STEP.get(controls.kind, math.inf)
         between = max(1, math.ceil(controls.period / frames / longest))
@@ -73,6 +82,7 @@ class Simulation:
         rings = self._rings.spectra() if self._rings else None
         state = self._foam.closed(self._heights(step) for step in range(self._steps)) if self._foam else None
         for step in range(max(due, default=-1) + 1):
+            self._check()
             ring = next(rings) if rings else 0.0
             if step not in due and self._foam is None:
                 continue
@@ -84,6 +94,7 @@ class Simulation:
 
     def _heights(self, step: int) -> Tensor:
         """The half spectrum of heights at a step of the loop, without rings."""
+        self._check()
         first, *others = (modes.spectrum(step, self._steps) for modes in self._waves)
         return sum(others, first)
 
