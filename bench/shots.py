@@ -26,6 +26,7 @@ SOURCES = {
     "gallery": "gallery",  # a walk past turning objects
     "arena": str(SHARED / "scenes" / "animated" / "navmesh_follow.blend"),  # two characters that walk, a still camera
 }
+DRAWN_BY = [Path(__file__).with_name(name) for name in ("styles.py", "texture.py")]
 FRAMES = 12  # as bench.scenes renders
 PAINTED = 6  # the frame whose drawing is learned from
 
@@ -41,7 +42,7 @@ class BenchShot:
     def truth(self, style: str, frame: int) -> NDArray[np.uint8]:
         """The true drawing, HxWx4 uint8, opaque. Kept as a PNG."""
         path = self.truth_path(style, frame)
-        if not path.exists():
+        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in DRAWN_BY):
             passes = self.ground.read(frame, styles.PASSES)
             large = styles.draw(
                 style, styles.Ground.of(passes, self.ground.view, rest_coordinates(self.ground.path(frame)))

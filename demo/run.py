@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from addon.backend import images, metrics
 from addon.backend.errors import (
     BackendError,
@@ -40,7 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HARBOUR = "harbour"
 RENDER_BUDGET = 270.0  # seconds: what rendering may take on a slow machine before the demo shortens the shot
 FEWEST = 8  # frames, however slow
-MARK, REPORT = ".paintover-demo", "report.json"
+MARK, REPORT, WORK = ".paintover-demo", "report.json", "work"
 EMPTY = 0.97  # a picture with more background than this shows nothing to paint
 
 
@@ -64,7 +67,8 @@ class Demo:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.out: Path = options.out.resolve()
-        self.work = self.out / (options.blend.stem if options.blend else HARBOUR)
+        self.work = self.out / WORK / (options.blend.stem if options.blend else HARBOUR)
+        self.final = self.out / "final"
         self.copy = self.work / f"{self.work.name}.blend"
         self.clock = Clock(options.setup_seconds)
         self.facts: dict[str, Any] = {}
@@ -74,7 +78,7 @@ class Demo:
         """Make the folder to work in. Raises ``OutputError`` where that would replace what no demo has made."""
         mark = self.out / MARK
         if not mark.exists() and not (self.out / REPORT).exists():
-            for folder in (self.work, self.out / "final"):
+            for folder in (self.out / WORK, self.final):
                 if folder.exists():
                     raise OutputError(
                         f"{folder} is there already, and is not a demo's.", "Choose another folder with --out."
@@ -183,17 +187,32 @@ class Demo:
             self.blender("render", copy=str(self.copy), first=first, last=last)
         return Shot.open(self.passes)
 
+    def painted(self) -> dict[int, Path]:
+        """The paintings that were named, as large as the demo's frames. Raises ``FrameRangeError``, ``PaintingError``.
+
+        A painting of the file's own size is made smaller with it.
+        """
+        paintings = {}
+        wide, high = self.facts["size"]
+        for number, path in self.options.paint.items():
+            if number not in self.frames:
+                raise FrameRangeError(
+                    f"Frame {number} was painted, but the shot has frames {self.frames[0]} to {self.frames[-1]}.",
+                    "Name frames with --frames so that they include it.",
+                )
+            picture = Image.fromarray(images.read_painting(path))
+            if picture.width > wide and abs(picture.width * high - picture.height * wide) <= picture.width:
+                path = self.work / "paint" / f"{number}.png"
+                path.parent.mkdir(exist_ok=True)
+                images.write_png(path, np.asarray(picture.resize((wide, high), Image.Resampling.LANCZOS)))
+            images.read_painting(path, (wide, high))
+            paintings[number] = path
+        return paintings
+
     def paint(self, shot: Shot, backend: SubprocessBackend) -> dict[int, Path]:
         """The paintings to learn from: those that were named, else one frame, painted by the stroke renderer."""
         if self.options.paint:
-            for number, path in self.options.paint.items():
-                if number not in self.frames:
-                    raise FrameRangeError(
-                        f"Frame {number} was painted, but the shot has frames {self.frames[0]} to {self.frames[-1]}.",
-                        "Name frames with --frames so that they include it.",
-                    )
-                images.read_painting(path, (shot.width, shot.height))
-            return dict(self.options.paint)
+            return self.painted()
         best = backend.submit("look.suggest", {"shot": str(shot.folder), "painted": []}).wait()["frame"]
         target = Path(self.facts["folder"]) / "paint" / f"{shot.name}_{best:04d}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -284,6 +303,7 @@ class Demo:
         clock = self.clock
         with clock.part("render", "Preparing the scene"):
             self.prepare()
+            self.painted()  # what is wrong with them is said before hours of rendering
         for change in self.facts["changed"]:
             print(f"  {change}", flush=True)
         with clock.part("render", "Rendering the shot"):
@@ -298,12 +318,12 @@ class Demo:
                 styled = self.apply(shot, look, backend)
         finally:
             backend.close()
-        harbour, final = self.options.blend is None, self.out / "final"
+        harbour = self.options.blend is None
         with clock.part("composite", "Compositing in Blender"):
-            finals = {"styled": self.composite(styled, self.work / "final" if harbour else final, self.frames)}
+            finals = {"styled": self.composite(styled, self.work / "final" if harbour else self.final, self.frames)}
         if harbour:
             with clock.part("effects", "Setting fire to it"):
-                finals["burning"] = self.composite(styled, final, self.frames, BURNING)
+                finals["burning"] = self.composite(styled, self.final, self.frames, BURNING)
         with clock.part("measure", "Measuring, and making the sheet"):
             colour = self.colour(shot, paintings, styled, finals["styled"])
             still = len(self.frames) == 1
@@ -333,7 +353,7 @@ class Demo:
             "changed": [*self.facts["changed"], *self.notes],
             "sheet": str(sheet),
             "movie": None if still else str(film),
-            "final": str(final),
+            "final": str(self.final),
         }
 
 

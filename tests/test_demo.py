@@ -68,7 +68,7 @@ def demo(*words: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
-    blend, out = make("mask", tmp_path), tmp_path / "out"
+    blend, out = make("mask", tmp_path).rename(tmp_path / "final.blend"), tmp_path / "out"
     done = demo("--blend", blend, "--out", out, "--seconds", 3)
     assert done.returncode == 0, done.stderr
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
@@ -85,7 +85,8 @@ def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
     passes = {path: path.stat().st_mtime_ns for path in out.rglob("passes/*.exr")}
     last = sorted((out / "final").glob("*.png"))[-1]
     painting = tmp_path / "painting.png"
-    painting.write_bytes(last.read_bytes())
+    with Image.open(last) as frame:  # painted on the file's own size, which the demo makes smaller
+        frame.resize((256, 144)).save(painting)
     again = demo("--blend", blend, "--out", out, "--seconds", 1, "--paint", f"3={painting}")
     assert again.returncode == 0, again.stderr
     assert "3 frames are there" in again.stdout
@@ -101,7 +102,7 @@ def test_what_burns_stands_behind_what_is_nearer(tmp_path: Path) -> None:
     (passes,) = out.rglob("passes/*.exr")
     fire = {"kind": "fire", "at": (0.0, 3.0, -3.0), "controls": {"size": 6.0, "smoke": 0.0}}
     request, answer, final = tmp_path / "request.json", tmp_path / "answer.json", tmp_path / "final"
-    asked = {"copy": str(out / "mask" / "mask.blend"), "styled": str(passes.parents[1] / "styled")}
+    asked = {"copy": str(out / "work" / "mask" / "mask.blend"), "styled": str(passes.parents[1] / "styled")}
     asked |= {"target": str(final), "first": 1, "last": 1, "effects": [fire]}
     request.write_text(json.dumps(asked), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "demo.stage", "composite", request, answer], cwd=ROOT, check=True)
