@@ -259,7 +259,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--look", metavar="LOOK", required=True)
     command.add_argument("--out", metavar="DIR", required=True, help="folder for the painted frames")
-    command.add_argument("--frames", metavar="A-B", type=_frame_range, help="from A to B, both included; all otherwise")
+    command.add_argument(
+        "--frames", metavar="A-B", type=_frame_range, help="both included; --frames=-5-10 below 0; all otherwise"
+    )
     command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
 
     command = add(look, "suggest", "look.suggest", "which frame to paint next")

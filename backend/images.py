@@ -47,13 +47,14 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
     finally:
         if temporary.exists():
             temporary.unlink()
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What the operating system refused, in an artist's words."""
     message = f"{path.name} cannot be written to {path.parent}: {error.strerror or error}."
     remedy = "Choose another output folder."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -46,11 +46,6 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
             f"The Python at {sys.executable} lacks {error.name}, which the backend needs.",
             "Install the backend, or name another Python in the preferences.",
         ) from error
-    except MemoryError as error:
-        log.info("%s: out of memory", verb, exc_info=True)
-        raise BackendError(
-            "There is not enough memory for this.", "Close other programs, or use smaller tiles or a smaller render."
-        ) from error
     except OSError as error:
         log.info("%s", verb, exc_info=True)
         raise OutputError(
@@ -58,6 +53,12 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
             "Check that the disk is not full and that this place may be read and written.",
         ) from error
     except Exception as error:
+        if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # torch's is a RuntimeError
+            log.info("%s: out of memory", verb, exc_info=True)
+            raise BackendError(
+                "There is not enough memory for this.",
+                "Close other programs, or use smaller tiles or a smaller render.",
+            ) from error
         if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
             log.info("%s: out of memory on the graphics card", verb, exc_info=True)
             raise BackendError(
@@ -89,6 +90,13 @@ def _check_room(folder: Path, size: int = 0) -> None:
             "Make room on it, or choose another folder.",
             path=str(folder),
         )
+
+
+def _check_file(path: Path, size: int = 0) -> None:
+    """The same for a file."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", "Name a file in it, or another one.", path=str(path))
+    _check_room(path.parent, size)
 
 
 @contextlib.contextmanager
@@ -174,7 +182,7 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None
-    _check_room(out.parent, TRAINED_BYTES)
+    _check_file(out, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(shot=shot, images=sources, paint=paint, out=out, job=job, **how)
 
@@ -194,9 +202,9 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
 
     shot = Shot.open(folder) if folder else None
     _check_room(out)
+    if shot is None:
+        return apply_images(images=images, look=look, out=out, job=job)
     with _one_by_one(out, "frame"):
-        if shot is None:
-            return apply_images(images=images, look=look, out=out, job=job)
         return apply_shot(shot=shot, look=look, out=out, frames=frames, tile=tile, job=job)
 
 
@@ -220,7 +228,7 @@ def look_paint(params: Params, job: Job) -> dict[str, Any]:
     from .strokes import rough_paint
 
     shot = Shot.open(folder)
-    _check_room(out.parent)
+    _check_file(out)
     write_png(out, rough_paint(shot, frame, seed or 0, job))
     return {"painting": out}
 
@@ -322,7 +330,7 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
     from .effect.preview import preview
 
     check_kind(kind)
-    _check_room(out.parent)
+    _check_file(out)
     return preview(
         kind=kind,
         out=out,
@@ -357,7 +365,7 @@ def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     from .effect.flipbook import flipbook
 
-    _check_room(frames["out"].parent)
+    _check_file(frames["out"])
     return flipbook(rows=rows, columns=columns, cell=cell, movie=movie, job=job, **frames)
 
 
@@ -367,7 +375,7 @@ def effect_movie(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     from .effect.movie import movie
 
-    _check_room(frames["out"].parent)
+    _check_file(frames["out"])
     return movie(width=width, job=job, **frames)
 
 
@@ -380,7 +388,7 @@ def effect_train(params: Params, job: Job) -> dict[str, Any]:
         raise UsageError("effect.train goes on, or begins from other weights, not both.")
     from .effect.train import train
 
-    _check_room(out.parent, TRAINED_BYTES)
+    _check_file(out, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(kind=kind, data=data, out=out, recipe=recipe, begin=begin, job=job, **how)
 

@@ -172,6 +172,9 @@ CASES = {
     "a file for a folder": Case(
         lambda place: applying(place, out=place / "2.png"), "output", "Nothing can be written", "another folder"
     ),
+    "a folder for a file": Case(
+        lambda place: training(place, out=place / "shot"), "output", "shot is a folder", "Name a file"
+    ),
     "a file in the way": Case(
         lambda place: training(place, out=place / "2.png" / "a.look"), "output", "Nothing can be written", "may write"
     ),

@@ -166,6 +166,14 @@ def test_training_from_the_command_line(shot, tmp_path):
     assert done(*applying)["skipped"] == [2, 3]
 
 
+def test_images_instead_of_a_shot(shot, tmp_path):
+    done("look", "paint", shot, "--frame", 2, "--out", tmp_path / "a.png")
+    look = tmp_path / "my.look"
+    done("look", "train", "--image", f"{tmp_path / 'a.png'}={tmp_path / 'a.png'}", "--out", look, "--steps", 1)
+    value = done("look", "apply", "--image", tmp_path / "a.png", "--look", look, "--out", tmp_path / "styled")
+    assert value["written"] == [str(tmp_path / "styled" / "a.png")]
+
+
 def test_works_from_any_folder_and_through_the_add_on(tmp_path):
     """The zip holds the backend inside the add-on: the same command works from there."""
     for holder in (ROOT, ROOT / "addon"):

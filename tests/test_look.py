@@ -1,5 +1,6 @@
 """Looks through their verbs: train, apply, suggest."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,30 @@ def test_a_frame_is_made_again_when_its_render_or_look_is_newer(
     shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
     do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")
     (shot / "slide_0003.exr").touch()
+    os.utime(shot / "slide_0005.exr", (0, 0))  # rendered elsewhere long ago, and brought here just now
     assert [Path(p).name for p in do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")["written"]] == [
-        "slide_0003.exr"
+        "slide_0003.exr",
+        "slide_0005.exr",
     ]
+
+
+def test_the_renders_are_not_painted_over(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    before = {path.name: path.read_bytes() for path in shot.iterdir()}
+    with pytest.raises(UsageError, match="own frames"):
+        do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out" / ".." / "shot")
+    assert {path.name: path.read_bytes() for path in shot.iterdir()} == before
+
+
+def test_paint_that_lies_only_beside_something_nearer_is_no_harm(sliding: Path, tmp_path: Path) -> None:
+    """What strokes of the card may overhang is laid nowhere else: here that is all the paint there is."""
+    painting = slide.painted(2)
+    card = slide.card(2, *slide.SIZE)
+    painting[..., 3] = np.where(~card & (np.roll(card, 1, 1) | np.roll(card, -1, 1)), 255, 0)
+    images.write_png(tmp_path / "2.png", painting)
+    look = tmp_path / "thin.look"
+    do("look.train", shot=sliding / "shot", paint={"2": tmp_path / "2.png"}, out=look, steps=2)
+    assert len(do("look.apply", shot=sliding / "shot", look=look, out=tmp_path / "out")["written"]) == 6
 
 
 def test_another_look_makes_the_frames_again_though_they_are_newer(
@@ -134,6 +156,13 @@ def test_a_painted_frame_that_is_rendered_later_is_painted(sliding: Path, slidin
         shutil.copy(sliding / "shot" / f"slide_{frame:04d}.exr", shot)
         do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out", frames=[frame, frame])
     assert np.abs(styled(tmp_path / "out" / "slide_0002.exr") - slide.painted(2)[..., :3] / 255.0).mean() < 0.02
+    # And what was styled before it came gets its paint too.
+    assert [Path(p).name for p in do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")["written"]] == [
+        "slide_0001.exr"
+    ]
+    do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "whole")
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize("missing", [4, 2])
@@ -157,6 +186,7 @@ def test_two_paintings_cross_fade(sliding: Path, tmp_path: Path) -> None:
     for frame in (2, 3, 4, 5):
         error = np.abs(styled(tmp_path / "out" / f"slide_{frame:04d}.exr") - slide.painted(frame)[..., :3] / 255.0)
         assert np.median(error) < 0.02
+    assert all(path.suffix == ".exr" for path in (tmp_path / "out").iterdir())  # what waited on the disk is gone
 
 
 def test_same_seed_same_bytes(sliding: Path, tmp_path: Path) -> None:
@@ -205,6 +235,9 @@ def test_preview_and_progress(sliding: Path, tmp_path: Path) -> None:
     assert training
     assert all({"loss", "rate", "remaining", "preview"} <= set(report) for report in training)
     assert images.read_painting(preview).shape[2] == 4
+    nowhere = preview / "preview.png"  # a training is worth more than its picture
+    do("look.train", shot=sliding / "shot", paint=paint_, out=tmp_path / "b.look", steps=2, preview=nowhere)
+    assert LookFile.open(tmp_path / "b.look").card["training"]["steps"] == 2
 
 
 def test_unpainted_areas_are_not_learned_from(sliding: Path, tmp_path: Path) -> None:

@@ -144,6 +144,14 @@ def test_frames_are_selected_and_refused(tmp_path: Path):
         shot.read(5, ["beauty"])
 
 
+@pytest.mark.parametrize(
+    ("name", "frame"), [("shot_0007", 7), ("shot-0007", 7), ("shot0007", 7), ("shot_-007", -7), ("-007", -7)]
+)
+def test_frames_are_numbered_as_blender_names_them(tmp_path: Path, name: str, frame: int):
+    write_exr(tmp_path / f"{name}.exr", picture(4, 4))
+    assert Shot.open(tmp_path).frames == [frame]
+
+
 def test_folders_that_are_no_shot(tmp_path: Path):
     with pytest.raises(ShotError, match="no folder"):
         Shot.open(tmp_path / "nothing")

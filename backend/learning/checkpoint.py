@@ -35,7 +35,8 @@ def resume(model: Adversarial[Any], path: Path, error: type[PaintoverError]) -> 
         raise error(f"There is no training state {path.name} to go on from.", ANEW)
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+            # Copies: Adam would go on with views of the file, and Windows replaces no file that is mapped.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no dict)
             plain = json.loads((file.metadata() or {})["state"])
         model.restore(_join(plain, tensors))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as cause:

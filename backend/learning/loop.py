@@ -1,11 +1,15 @@
 """The one training loop: a budget of seconds or steps, progress, previews, stop and cancel. Models bring the step."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import OutputError
 from ..job import Job
+
+log = logging.getLogger("paintover")
 
 PREVIEW_SECONDS = 1.0
 PREVIEW_SHARE = 0.1  # of the time, at most, goes into previews
@@ -47,10 +51,20 @@ class Outcome:
     loss: float
 
 
+def try_drawing(preview: Callable[[], str]) -> str:
+    """The path of a preview; "" where the disk does not take it, since a training is worth more than its picture."""
+    try:
+        return preview()
+    except OutputError as error:
+        log.warning("no preview: %s", error)
+        return ""
+
+
 def fit(model: Model, budget: Budget, job: Job, preview: Callable[[], str] | None = None) -> Outcome:
     """Train ``model`` until the budget is spent or a stop is asked for; ``Cancelled`` passes through.
 
-    ``preview`` makes a picture of the present state and returns its path; it is called about every second.
+    ``preview`` makes a picture of the present state and returns its path; it is called about every second. See
+    ``try_drawing``.
     """
     started = time.monotonic()
     steps, loss, picture = 0, 0.0, ""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import images as pictures
-from ..errors import LookMismatchError
+from ..errors import LookMismatchError, UsageError
 from ..images import HalfImage
 from ..job import Job
 from ..learning import device
@@ -27,7 +27,7 @@ from .fill import Fill
 from .generator import SPARSE
 from .guides import Encoding, Frame
 from .journey import Journey, Stop, key_frames
-from .reader import Reader, stamp
+from .reader import Reader, Stamp, stamp
 from .tiles import paint
 
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
@@ -58,14 +58,14 @@ class Styler:
         self.shot, self.out, self.tile = shot, out, tile
         self.network = look.painter()
         self.encoding = Encoding.from_json(look.card["encoding"])
-        self.recipe = _recipe(look, shot)
+        self._made_by = [look.card["sha256"], look.card["encoding"], shot.view.as_json() | {"config": ""}]
         self._ahead = shot.width * shot.height <= AHEAD
         self.reader = Reader(shot, self.encoding, self._ahead)
         numbers = [key["frame"] for key in look.card["keyframes"]]
         self._keys_to_come = set(numbers).difference(shot.frames)
         for number in set(numbers).intersection(shot.frames):
             self.reader.saw(number)
-        self.journey = Journey(key_frames(shot, look), self.reader.motion)
+        self.journey = Journey(key_frames(shot, look), self.reader.motion, out)
         self._fills: dict[int, Fill] = {}
         self._last: StyledFrame | None = None
 
@@ -77,14 +77,21 @@ class Styler:
         return self._keys_to_come.isdisjoint(shot.frames) and self.reader.holds(shot)
 
     def is_current(self, number: int) -> bool:
-        """Whether the frame is there, whole, made by this look through this view, and newer than its render."""
-        path, render = self.path(number), self.shot.path(number)
+        """Whether the frame is there, whole, and what would be made now."""
+        path = self.path(number)
         return (
             path.is_file()
-            and render.stat().st_mtime_ns <= path.stat().st_mtime_ns
-            and pictures.recipe(path) == self.recipe
+            and pictures.recipe(path) == self._recipe(number, stamp(self.shot.path(number)))
             and pictures.is_whole(path)
         )
+
+    def _recipe(self, number: int, render: Stamp) -> str:
+        """What a frame is made by: a hash of the look, the view that it is painted for (wherever Blender keeps that),
+        the render as it was when it was read, and whence paint is carried to it: frames that come later may bring more.
+        """
+        _, size, changed = render
+        made_by = [*self._made_by, size, changed, self.journey.origin(self.shot, number)]
+        return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()
 
     def run(self, numbers: list[int], job: Job) -> Iterator[Path]:
         """Style the frames ``numbers`` of ``shot``; yields their files."""
@@ -99,7 +106,8 @@ class Styler:
                 if writing:
                     yield writing.result()
                 job.check()
-                writing = writer.submit(self._write, self.path(number), rgba)
+                recipe = self._recipe(number, self.reader.seen(number))
+                writing = writer.submit(self._write, self.path(number), rgba, recipe)
             if writing:
                 yield writing.result()
 
@@ -163,16 +171,9 @@ class Styler:
             self._last = StyledFrame.made(number, guides.read_display(self.shot, number), made)
         return Source(1.0, self._last, track)
 
-    def _write(self, path: Path, rgba: HalfImage) -> Path:
-        pictures.write_exr(path, rgba, recipe=self.recipe)
+    def _write(self, path: Path, rgba: HalfImage, recipe: str) -> Path:
+        pictures.write_exr(path, rgba, recipe=recipe)
         return path
-
-
-def _recipe(look: LookFile, shot: Shot) -> str:
-    """What a frame is made by, besides its render: a hash of the look and of the view that it is painted for."""
-    view = shot.view.as_json() | {"config": ""}  # Blender may be installed elsewhere on the next machine
-    made_by = json.dumps([look.card["sha256"], look.card["encoding"], view], sort_keys=True)
-    return hashlib.sha256(made_by.encode()).hexdigest()
 
 
 _recent: tuple[tuple[object, ...], Styler] | None = None
@@ -189,10 +190,13 @@ def apply_shot(
 ) -> dict[str, Any]:
     """Style ``frames`` (first and last, inclusive; all without) of ``shot`` into ``out``.
 
-    Frames that are there and whole are not made again, unless their render is newer, or another look or view made
-    them. A styler that ended well is kept for the next call: while Blender renders, frames come one by one.
+    Frames that are there and whole are not made again, unless their render has changed, another look or view made
+    them, or a painted frame that has come since carries its paint to them. A styler that ended well is kept for the
+    next call: while Blender renders, frames come one by one.
     """
     global _recent
+    if out.resolve() == shot.folder.resolve():
+        raise UsageError(f"{out} holds the shot's own frames: they would be lost.", "Choose another output folder.")
     wanted = shot.select(*frames) if frames else shot.frames
     if not look.is_file():
         LookFile.open(look)  # says so
@@ -203,7 +207,11 @@ def apply_shot(
         styler.shot = shot  # there may be more frames now
     else:
         styler = Styler(shot, LookFile.open(look), out, tile)
-    todo = [number for number in wanted if not styler.is_current(number)]
+    todo = []
+    for number in wanted:
+        job.check()
+        if not styler.is_current(number):
+            todo.append(number)
     written: list[Path] = []
     started = time.monotonic()
     for path in styler.run(todo, job):

@@ -54,6 +54,8 @@ class Fill:
 
     def complete(self, history: Tensor, track: Track, now: Frame) -> None:
         """Fill the holes of ``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame."""
+        if not len(self.names):
+            return
         holes = torch.nonzero(history[3].flatten() < HOLE)[:, 0]
         which = torch.empty_like(holes)  # of the key frame's kinds of surface
 

@@ -1,9 +1,7 @@
 """The order of frames: outward from the painted ones, so that what was painted flows to where it was not."""
 
-import shutil
-import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..beside import part_of
+from ..images import output_error
 from ..job import Job
 from ..motion import RestPose, Track
 from ..shot import Shot
@@ -43,13 +43,16 @@ class Stop:
 class Leg:
     """One way through the shot, frame by frame from ``start``, in a direction of +1 or -1."""
 
-    def __init__(self, start: int, direction: int, keys: dict[int, StyledFrame], motion: MotionOf) -> None:
+    def __init__(
+        self, start: int, direction: int, keys: dict[int, StyledFrame], motion: MotionOf, scratch: Path
+    ) -> None:
         self.start, self.direction = start, direction
-        self._keys, self._motion = keys, motion
+        self._keys, self._motion, self._scratch = keys, motion, scratch
         self._walk = Walk(start, motion(start, direction), SPARSE)
         self._key: StyledFrame | None = None
         self._coming: StyledFrame | None = None
-        self._scratch: Path | None = None
+        self._waiting: dict[int, Path] = {}
+        weakref.finalize(self, _remove, self._waiting.values())
         self._arrive()
 
     @property
@@ -92,25 +95,30 @@ class Leg:
         back = towards(shot, coming.number, self.number)
         if not back or back[-1] != self.number:
             return
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="paintover-"))
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         walk = Walk(coming.number, self._motion(coming.number, 0), SPARSE)
         for number in back:
             job.check()
             walk.step(number, self._motion(number, 0))
             track = walk.track
-            np.savez(self._scratch / f"{number}.npz", flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
+            path = self._waiting[number] = part_of(self._scratch / f"{number}.npz")
+            try:
+                np.savez(path, flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
+            except OSError as error:
+                raise output_error(path, error) from error
         self._coming = coming
 
     def _kept(self, number: int) -> Track:
         """The track that ``look_ahead`` left for this frame; its file goes, for no frame is passed twice."""
-        assert self._scratch is not None
-        path = self._scratch / f"{number}.npz"
+        path = self._waiting.pop(number)
         with np.load(path) as kept:
             track = Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
         path.unlink()
         return track
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 class Journey:
@@ -119,12 +127,13 @@ class Journey:
     May be asked again for more frames. After an error it is of no more use.
     """
 
-    def __init__(self, keys: list[StyledFrame], motion: MotionOf) -> None:
+    def __init__(self, keys: list[StyledFrame], motion: MotionOf, scratch: Path) -> None:
         """``motion(number, onward)`` reads what motion needs of a frame, and may read more on the way. ``onward``: -1
-        or 1, where the next stop lies, or 0 on a walk without stops.
+        or 1, where the next stop lies, or 0 on a walk without stops. ``scratch``: a folder on a disk with room for the
+        tracks between two key frames, some 9 bytes a pixel; they are hidden there, and go when they were used.
         """
         self.keys = {key.number: key for key in keys}
-        self._motion = motion
+        self._motion, self._scratch = motion, scratch
         self._leg: Leg | None = None
 
     def through(self, shot: Shot, wanted: list[int], job: Job) -> Iterator[Stop]:
@@ -135,7 +144,7 @@ class Journey:
             leg = self._leg
             beyond = leg is not None and all((number - leg.number) * direction > 0 for number in left)
             if leg is None or (leg.start, leg.direction) != (start, direction) or not beyond:
-                leg = self._leg = Leg(start, direction, self.keys, self._motion)
+                leg = self._leg = Leg(start, direction, self.keys, self._motion, self._scratch)
                 leg.look_ahead(shot, job)
                 if start in left:
                     left.discard(start)
@@ -150,17 +159,31 @@ class Journey:
                     left.discard(number)
                     yield leg.stop()
 
-    def _departure(self, shot: Shot, left: set[int]) -> tuple[int, int]:
-        """Where to start from and in which direction, to come to frames that are ``left``.
+    def origin(self, shot: Shot, number: int) -> tuple[int, int | None]:
+        """Where the way to a frame begins, and the key frame that lies ahead there: more frames may change them."""
+        row = _row(shot, number)
+        start = self._start(row)
+        ahead = [key for key in row & self.keys.keys() if key > number >= start]
+        return start, min(ahead, default=None)
 
-        In the unbroken row of frames that holds the earliest of them: from its first key frame or, where nothing is
-        painted, from its first frame, so that rest poses are the same whichever frames are asked for.
+    def _start(self, row: set[int]) -> int:
+        """Of an unbroken row of frames: its first key frame or, where nothing is painted, its first frame, so that rest
+        poses are the same whichever frames are asked for.
         """
-        earliest = min(left)
-        before = towards(shot, earliest, shot.frames[0])
-        row = {*before, earliest, *towards(shot, earliest, shot.frames[-1])}
-        start = min(row & self.keys.keys(), default=min(row))
+        return min(row & self.keys.keys(), default=min(row))
+
+    def _departure(self, shot: Shot, left: set[int]) -> tuple[int, int]:
+        """Where to start from and in which direction, to come to frames that are ``left``: in the unbroken row of
+        frames that holds the earliest of them.
+        """
+        row = _row(shot, min(left))
+        start = self._start(row)
         return start, 1 if any(number >= start for number in row & left) else -1
+
+
+def _row(shot: Shot, number: int) -> set[int]:
+    """The unbroken row of frames that holds this one."""
+    return {*towards(shot, number, shot.frames[0]), number, *towards(shot, number, shot.frames[-1])}
 
 
 def key_frames(shot: Shot, look: LookFile) -> list[StyledFrame]:

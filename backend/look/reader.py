@@ -39,6 +39,10 @@ class Reader:
         """Remember the frame's file as it is: what is kept was, or will be, computed from it."""
         self._seen.setdefault(number, stamp(self._shot.path(number)))
 
+    def seen(self, number: int) -> Stamp:
+        """What the frame's file was when it was looked at last, before it was read."""
+        return self._seen[number]
+
     def holds(self, shot: Shot) -> bool:
         """Whether every frame that was read is still the same file in ``shot``."""
         present = set(shot.frames)

@@ -1,6 +1,7 @@
 """Train a look: from painted frames of a shot, or, of colour alone, from painted images."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from .. import images as pictures
 from ..errors import LookError, UsageError
 from ..job import Job
 from ..learning import checkpoint, device
-from ..learning.loop import Budget, Outcome, fit
+from ..learning.loop import Budget, Outcome, fit, try_drawing
 from ..shot import Shot
-from . import guides
+from . import guides, tiles
 from .examples import gather, gather_images, read_paintings
 from .file import LookFile
 from .generator import CELL, Config, parameter_count
@@ -69,7 +70,7 @@ def train(
     if resume:
         checkpoint.resume(model, state, LookError)
     before = model.steps
-    picture = _previewer(model, examples, preview) if preview else None
+    picture = partial(try_drawing, _previewer(model, examples, preview)) if preview else None
     outcome = fit(model, budget, job, picture)
     if picture:
         picture()
@@ -152,10 +153,12 @@ def _facts(model: LookModel, examples: list[Example], outcome: Outcome, seed: in
 def _scores(model: LookModel, examples: list[Example]) -> dict[str, float]:
     """PSNR in dB on the painted pixels, without history: what the network itself has learned."""
     errors, weights = 0.0, 0.0
-    with torch.inference_mode():
-        for example in (e for e in examples if e.painted):
-            guide, position = example.guides[None].to(model.device), example.position[None].to(model.device)
-            picture = model.average.network(guide, sparse(position), no_history(guide))[0].cpu()
-            errors += float(((picture - example.target).square() * example.known).sum())
-            weights += float(example.known.sum()) * 3
+    for example in (e for e in examples if e.painted):
+
+        def see(rows: slice, columns: slice, seen: Example = example) -> tuple[Tensor, Tensor]:
+            return seen.guides[:, rows, columns], sparse(seen.position[:, rows, columns])
+
+        picture = tiles.paint(model.average.network, torch.zeros(4, *example.guides.shape[1:]), see)
+        errors += float(((picture - example.target).square() * example.known).sum())
+        weights += float(example.known.sum()) * 3
     return {"psnr_painted": round(-10 * float(np.log10(max(errors / max(weights, 1e-9), 1e-10))), 2)}
