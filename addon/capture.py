@@ -46,6 +46,7 @@ class _Saved:
 _hooks: list[FrameHook] = []
 _waiting: list[_Saved] = []
 _wanted: set[str] = set()  # scenes whose frames are kept whatever ``is_on`` says
+_slot = 0  # of the Render Result, that Blender renders into
 
 
 def is_on(scene: bpy.types.Scene) -> bool:
@@ -77,6 +78,11 @@ def wanted(scene: bpy.types.Scene) -> Iterator[None]:
         _wanted.discard(name)
 
 
+def is_wanted(scene: bpy.types.Scene) -> bool:
+    """Whether this is a frame of ``wanted``, one still of many."""
+    return scene.name in _wanted
+
+
 def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
     """How the scene shows its pixels: the "view" part of shot.json.
 
@@ -98,15 +104,35 @@ def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
     }
 
 
+def check_views(scene: bpy.types.Scene) -> None:
+    """Raises ShotError where a frame is more than one picture."""
+    if scene.render.use_multiview:
+        raise errors.ShotError(
+            "Stereoscopy is on: a look is painted on one picture a frame.",
+            "Switch off Output Properties > Stereoscopy, and render one eye after the other.",
+        )
+
+
 def save(scene: bpy.types.Scene, path: Path) -> None:
-    """The Render Result as a multilayer EXR at ``path``. The scene's settings are as before. Raises OutputError."""
+    """The Render Result as a multilayer EXR at ``path``. The scene's settings are as before. Raises OutputError,
+    ShotError.
+    """
+    check_views(scene)
     if RENDER_RESULT not in bpy.data.images:
         raise errors.OutputError(
             f"Frame {scene.frame_current} could not be saved: Blender keeps no Render Result.",
             "Render it once more.",
             frame=scene.frame_current,
         )
-    saving.save_image(bpy.data.images[RENDER_RESULT], scene, path, compat.use_multilayer_exr)
+    image = bpy.data.images[RENDER_RESULT]
+    looked_at = image.render_slots.active_index
+    try:  # the artist may compare with another slot while this one renders
+        if looked_at != _slot:
+            image.render_slots.active_index = _slot
+        saving.save_image(image, scene, path, compat.use_multilayer_exr)
+    finally:
+        if looked_at != _slot:
+            image.render_slots.active_index = looked_at
 
 
 def blend_of(folder: Path) -> str:
@@ -148,7 +174,7 @@ def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
 
 
 def _is_captured(scene: bpy.types.Scene) -> bool:
-    return scene.name in _wanted or (is_on(scene) and compat.renders_view_layers(scene))
+    return is_wanted(scene) or (is_on(scene) and compat.renders_view_layers(scene))
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -197,9 +223,12 @@ def _on_init(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     ``-a`` and ``-f`` render a .blend that perhaps nobody has prepared, and may have loaded it before this add-on. In a
     window this comes from another thread, and the artist has buttons.
     """
+    global _slot
+    image: bpy.types.Image | None = bpy.data.images.get(RENDER_RESULT)
+    _slot = image.render_slots.active_index if image is not None else 0
     if not bpy.app.background or not _is_captured(scene):
         return
-    if RENDER_RESULT not in bpy.data.images:
+    if image is None:
         _make_render_result()
     switched = passes.enable(scene, passes.main_layer(scene))
     if switched:

@@ -60,9 +60,11 @@ def _work_on(scene: bpy.types.Scene, frames: Frames | None) -> Frames:
 
 
 def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
-    """The frames whose passes are not on disk, or are older than the .blend."""
+    """The frames whose passes are not on disk, or are older than the .blend or a library that it links."""
     places = paths.places(scene)
-    saved = Path(bpy.data.filepath).stat().st_mtime
+    linked = [Path(bpy.path.abspath(library.filepath)) for library in bpy.data.libraries]
+    blends = [Path(bpy.data.filepath), *(path for path in linked if path.is_file())]
+    saved = max(path.stat().st_mtime for path in blends)
     files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in range(first, last + 1)}
     return [frame for frame, path in files.items() if not path.is_file() or path.stat().st_mtime < saved]
 

@@ -1,5 +1,6 @@
 """The one module that knows how Blender 4.5 and 5.x differ."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,11 @@ def scene_linear() -> str:
     """The name, in the running colour configuration, of the space that Blender renders in."""
     names: Any = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"]
     return "scene_linear" if "scene_linear" in names.enum_items else "Linear Rec.709"
+
+
+def absolute_path(text: str) -> Path:
+    """Where a setting of the .blend points to."""
+    return Path(os.path.normpath(bpy.path.abspath(text)))
 
 
 def portable_path(path: Path) -> str:

@@ -57,6 +57,16 @@ def is_whole(path: Path) -> bool:
         return False
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of the picture. Raises ShotError."""
+    try:
+        with path.open("rb") as file:
+            left, top, right, bottom = _parts(file)[0].display
+    except (OSError, struct.error, ValueError, LookupError) as error:
+        raise _unreadable(path, error) from error
+    return right - left + 1, bottom - top + 1
+
+
 def _is_whole(file: BinaryIO, size: int) -> bool:
     parts = _parts(file)
     for part in parts:
@@ -79,12 +89,16 @@ def read_combined(path: Path) -> "FloatImage":
             part, channels = _combined(_parts(file))
             return _pixels(file, part, channels)
     except (OSError, struct.error, ValueError, LookupError, zlib.error) as error:
-        raise errors.ShotError(
-            f"The picture in {path.name} cannot be read: the file is broken, or was not saved by Paintover.",
-            "Render this frame again.",
-            path=str(path),
-            reason=str(error),
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> errors.ShotError:
+    return errors.ShotError(
+        f"The picture in {path.name} cannot be read: the file is broken, or was not saved by Paintover.",
+        "Render this frame again.",
+        path=str(path),
+        reason=str(error),
+    )
 
 
 def _combined(parts: list[_Part]) -> tuple[_Part, list[str]]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, handlers, paths, properties
+from . import compat, exr, handlers, paths, properties
 from .backend import errors
 from .compat import Node
 from .operators.shot import scene_named
-from .render_ticket import Job, RenderTicket, Report, Steps, Task
+from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
 from .rendering import frames_between
 
 COPY = "paintover_copy"  # custom property on what is here for a while only
@@ -90,6 +90,7 @@ def composited_from_shot(
             "Render Passes for it, or choose other frames.",
             missing=gone,
         )
+    _check_size(scene, paths.frame_path(passes_folder, name, first))
     _under_way += 1
     try:
         image = bpy.data.images.load(str(paths.frame_path(passes_folder, name, first)))
@@ -103,6 +104,7 @@ def composited_from_shot(
         settings = properties.of(copy)
         settings.save_passes = settings.stylise = False
         copy.render.use_compositing, copy.render.use_sequencer = True, False
+        copy.render.use_overwrite, copy.render.use_placeholder = True, False  # what is there may be of an earlier look
         copy.frame_start, copy.frame_end, copy.frame_step = first, last, 1
         copy.frame_current = first
         for child in list(copy.collection.children):  # nothing is rendered, so there is nothing to prepare
@@ -117,10 +119,23 @@ def composited_from_shot(
         sweep()
 
 
+def _check_size(scene: bpy.types.Scene, frame: Path) -> None:
+    """Raises ShotError where the shot was rendered at another size: it would stand in the middle of an empty frame."""
+    render = scene.render
+    if render.use_border and render.use_crop_to_border:
+        return
+    shot = exr.size(frame)
+    now = tuple(side * render.resolution_percentage // 100 for side in (render.resolution_x, render.resolution_y))
+    if shot != now:
+        raise errors.ShotError(
+            f"The shot's frames are {shot[0]} x {shot[1]} pixels, but the scene renders {now[0]} x {now[1]}.",
+            "Set the shot's resolution in the Output Properties, or render the passes again and apply the look.",
+        )
+
+
 def sweep() -> None:
     """Remove the copies that no render needs now. An undo, or another file, may have brought old ones back."""
-    rendering = not bpy.app.background and bpy.app.is_job_running("RENDER")  # until another file takes them all away
-    if _under_way or rendering:
+    if _under_way or is_rendering():  # until another file takes them all away
         return
     for scene in [scene for scene in bpy.data.scenes if scene.get(COPY)]:
         bpy.data.scenes.remove(scene)

@@ -116,10 +116,15 @@ def run(work: Work, on_progress: Sink | None = None) -> Report:
     return value
 
 
-def start(work: Work) -> None:
-    """Begin the work and return at once; ``poll`` follows it. One at a time, so that progress has one meaning."""
+def check_free() -> None:
+    """Raises UsageError while something else is under way."""
     if session.running is not None:
         raise UsageError(f"{session.running.work.title} is still running.", "Wait for it, or cancel it.")
+
+
+def start(work: Work) -> None:
+    """Begin the work and return at once; ``poll`` follows it. One at a time, so that progress has one meaning."""
+    check_free()
     session.failure, session.notice = None, ""
     session.running = Running(work, work.start())
 

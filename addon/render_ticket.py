@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 
 from . import handlers
-from .backend.errors import BackendError, Cancelled, PaintoverError, ShotError
+from .backend.errors import BackendError, Cancelled, PaintoverError, ShotError, UsageError
 
 POLL_SECONDS = 0.05
 KEPT = "Cancelled. The frames that are whole are kept."
@@ -149,7 +149,7 @@ class RenderTicket:
     def _tick(self) -> float | None:
         if self.done:
             return None
-        if not self._outcome or bpy.app.is_job_running("RENDER"):
+        if not self._outcome or is_rendering():
             return POLL_SECONDS
         if self._outcome == "cancel":
             self._error = Cancelled(KEPT)
@@ -173,13 +173,33 @@ class RenderTicket:
         self._end()
 
 
+def is_rendering() -> bool:
+    """Whether Blender renders behind the window: the scene's current frame is then what it counts and names frames by,
+    and must not be changed.
+    """
+    return not bpy.app.background and bpy.app.is_job_running("RENDER")
+
+
+def check_idle() -> None:
+    """For who is about to go to another frame. Raises UsageError while Blender renders."""
+    if is_rendering():
+        raise UsageError("Blender is rendering, and this would lead it to another frame.", "Wait for its end.")
+
+
 def _render(job: Job, in_window: bool = False) -> set[str]:
     """Let Blender do the job. Raises ShotError where it refuses."""
+    scene = bpy.data.scenes[job.scene]  # of the context's scene it would take the frame, too
     try:
         if not in_window:
-            return set(bpy.ops.render.render(scene=job.scene, animation=job.animation))
+            with bpy.context.temp_override(scene=scene):
+                return set(bpy.ops.render.render(scene=job.scene, animation=job.animation))
         window = bpy.context.window_manager.windows[0]
-        with _no_render_window(), bpy.context.temp_override(window=window):
+        override = bpy.context.temp_override
+        with (
+            _no_render_window(),
+            override(window=window),
+            override(scene=scene),
+        ):  # at once a window takes its own scene
             begun = bpy.ops.render.render("INVOKE_DEFAULT", scene=job.scene, animation=job.animation)
     except RuntimeError as error:
         reason = str(error).strip().removeprefix("Error: ")

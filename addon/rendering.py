@@ -87,6 +87,7 @@ def check(scene: bpy.types.Scene) -> None:
         raise errors.ShotError(
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."
         )
+    capture.check_views(scene)
     if scene.render.engine in WITHOUT_PASSES:
         raise errors.ShotError(
             "Workbench does not render the passes that a look needs.",
@@ -99,4 +100,7 @@ def rendered(scene: bpy.types.Scene, frame: int) -> Path:
     if capture.last_error is not None:
         raise capture.last_error
     places = paths.places(scene)
-    return paths.frame_path(places.passes, places.name, frame)
+    path = paths.frame_path(places.passes, places.name, frame)
+    if not path.is_file():
+        raise errors.ShotError(f"Blender rendered, but not frame {frame}.", "Render it once more.", frame=frame)
+    return path

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 
 
-@dataclass
-class Frame:
+@dataclass(frozen=True)
+class Frames:
+    """Rendered frames of a scene, first and last."""
+
     scene: str
-    number: int
-    ticket: jobs.Ticket
+    first: int
+    last: int
 
 
 @dataclass
@@ -43,52 +45,72 @@ class Count:
 
 
 count = Count()
-_announced: "queue.SimpleQueue[tuple[str, int]]" = queue.SimpleQueue()
-_under_way: list[Frame] = []
+_announced: "queue.SimpleQueue[Frames]" = queue.SimpleQueue()
+_rendered: dict[str, Frames] = {}  # by scene, of the render that goes on
+_under_way: list[tuple[Frames, jobs.Ticket]] = []
 
 
 def _note(scene_name: str, frame: int, _path: Path) -> None:
-    _announced.put((scene_name, frame))
+    before = _rendered.get(scene_name, Frames(scene_name, frame, frame))
+    _rendered[scene_name] = Frames(scene_name, min(before.first, frame), max(before.last, frame))
+    _announced.put(Frames(scene_name, frame, frame))
     if bpy.app.background:
         step()
 
 
-def submit(scene: "Scene", frame: int) -> jobs.Ticket:
-    """Ask the backend to stylise one frame. Raises ``PaintoverError`` where it cannot be asked."""
-    return jobs.backend().submit("look.apply", apply_params(scene, frame, frame))
+def submit(scene: "Scene", first: int, last: int) -> jobs.Ticket:
+    """Ask the backend to stylise frames. Raises ``PaintoverError`` where it cannot be asked."""
+    return jobs.backend().submit("look.apply", apply_params(scene, first, last))
 
 
 def step() -> None:
     """Hand announced frames to the backend, and take in what is done. Never waits, never raises into a render."""
     while not _announced.empty():
-        name, frame = _announced.get()
-        if name not in bpy.data.scenes or not properties.of(bpy.data.scenes[name]).stylise:
+        frames = _announced.get()
+        if frames.scene not in bpy.data.scenes or not properties.of(bpy.data.scenes[frames.scene]).stylise:
             continue
+        count.asked += frames.first == frames.last
         try:
-            _under_way.append(Frame(name, frame, submit(bpy.data.scenes[name], frame)))
+            _under_way.append((frames, submit(bpy.data.scenes[frames.scene], frames.first, frames.last)))
         except PaintoverError as error:
-            _fail(frame, error)
-        count.asked += 1
-    for styled in [frame for frame in _under_way if frame.ticket.done]:
+            _fail(frames, error)
+    for styled in [(frames, ticket) for frames, ticket in _under_way if ticket.done]:
         _under_way.remove(styled)
-        _take_in(styled)
+        _take_in(*styled)
 
 
-def _take_in(styled: Frame) -> None:
+def _take_in(frames: Frames, ticket: jobs.Ticket) -> None:
     try:
-        styled.ticket.result()
+        written = ticket.result()["written"]
     except PaintoverError as error:
-        _fail(styled.number, error)
-    else:
+        _fail(frames, error)
+        return
+    if frames.first == frames.last:
         count.done += 1
-        if bpy.app.background:
-            print(f"Paintover: styled frame {styled.number}", flush=True)
+    elif written:
+        count.shown = False
+    if bpy.app.background:
+        for path in written:
+            print(f"Paintover: styled frame {int(Path(path).stem.rpartition('_')[2])}", flush=True)
 
 
-def _fail(frame: int, error: PaintoverError) -> None:
+def _fail(frames: Frames, error: PaintoverError) -> None:
     count.failed += 1
     jobs.note_failure(error)
-    print(f"Paintover: frame {frame} was not stylised. {error}", file=sys.stderr, flush=True)
+    which = f"frame {frames.first} was" if frames.first == frames.last else f"frames to {frames.last} were"
+    print(f"Paintover: {which} not stylised. {error}", file=sys.stderr, flush=True)
+
+
+def complete(scene_name: str) -> None:
+    """All frames of a render have been announced. Those that came before the painted one knew nothing of its paint, and
+    are made again; all others are left alone.
+    """
+    frames = _rendered.pop(scene_name, None)
+    nothing_works = count.failed and not count.done
+    if frames is not None and frames.first < frames.last and not nothing_works:
+        _announced.put(frames)
+    if bpy.app.background:
+        finish()
 
 
 def finish() -> None:
@@ -115,18 +137,28 @@ def _tick() -> float:
 
 
 @persistent  # type: ignore[untyped-decorator]
-def _on_start(_scene: "Scene", _depsgraph: object = None) -> None:
-    if not _under_way:  # Render Passes is one render after the other
+def _on_start(scene: "Scene", _depsgraph: object = None) -> None:
+    if capture.is_wanted(scene) and scene.name in _rendered:  # Render Passes is one render after the other
+        return
+    _rendered.pop(scene.name, None)
+    if not _under_way:
         count.asked = count.done = count.failed = 0
 
 
 @persistent  # type: ignore[untyped-decorator]
-def _on_end(_scene: "Scene", _depsgraph: object = None) -> None:
+def _on_complete(scene: "Scene", _depsgraph: object = None) -> None:
+    if not capture.is_wanted(scene):
+        complete(scene.name)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _on_cancel(scene: "Scene", _depsgraph: object = None) -> None:
+    _rendered.pop(scene.name, None)
     if bpy.app.background:
         finish()
 
 
-_LISTENERS = (("render_init", _on_start), ("render_complete", _on_end), ("render_cancel", _on_end))
+_LISTENERS = (("render_init", _on_start), ("render_complete", _on_complete), ("render_cancel", _on_cancel))
 
 
 def register() -> None:
@@ -141,6 +173,6 @@ def unregister() -> None:
         bpy.app.timers.unregister(_tick)
     handlers.leave(_LISTENERS)
     capture.off_frame(_note)
-    for styled in _under_way:
-        styled.ticket.cancel()
+    for _, ticket in _under_way:
+        ticket.cancel()
     _under_way.clear()

@@ -10,6 +10,8 @@ from .backend import errors
 from .compat import Node
 from .operators.images import file_of
 
+SOURCE = "paintover_source"  # custom property on a node of ours: the image that it took the place of
+
 # What a new texture takes over from the one whose place it takes: how the image lies on the surface.
 PLACING = ("projection", "projection_blend", "extension", "interpolation")
 
@@ -56,7 +58,7 @@ def new_texture(
     tree = _node_tree(target)
     placed = [_in_place_of(tree, old) for old in _linked_textures(tree, source) if old.image != image]
     if not placed:
-        known = (node for node in tree.nodes if node.get(MARK) and node.image == image)
+        known = (node for node in tree.nodes if node.get(MARK) and _stands_for(node, image, source))
         placed = [next(known, None) or _on_base_color(tree)]
     for node in placed:
         node[MARK] = True
@@ -71,6 +73,16 @@ def new_texture(
     tree.nodes.active = placed[0]
     made: bpy.types.ShaderNodeTexImage = placed[0]
     return made
+
+
+def made_of(node: bpy.types.Node) -> bpy.types.Image | None:
+    """The image that a node of ours took the place of, if it did."""
+    image: bpy.types.Image | None = node.get(SOURCE)
+    return image
+
+
+def _stands_for(node: Node, image: bpy.types.Image, source: bpy.types.Image | None) -> bool:
+    return bool(node.image == image or (source is not None and made_of(node) == source))
 
 
 def _node_tree(target: bpy.types.Object | bpy.types.Material) -> Node:
@@ -99,6 +111,7 @@ def _in_place_of(tree: Node, old: Node) -> Node:
     new: Node = tree.nodes.new("ShaderNodeTexImage")
     for name in PLACING:
         setattr(new, name, getattr(old, name))
+    new[SOURCE] = made_of(old) or old.image
     new.location = (old.location.x, old.location.y - 280)
     for link in old.inputs["Vector"].links:
         tree.links.new(link.from_socket, new.inputs["Vector"])

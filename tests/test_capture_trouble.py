@@ -64,6 +64,9 @@ def go_wrong(folder):
     scene.render.engine = "BLENDER_WORKBENCH"
     out["workbench"] = refused(lambda: rendering.render_range(scene, 1, 3))
     scene.render.engine = "CYCLES"
+    scene.render.use_multiview = True
+    out["stereo"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    scene.render.use_multiview = False
 
     def stumble(done, total):
         raise errors.BackendError("stumbled")
@@ -93,6 +96,19 @@ def go_wrong(folder):
     editor.strips[0].mute = False
     rendering.render_range(scene, 31, 31)
     out["render passes beside a sequencer"] = (places.passes / "Scene_0031.exr").exists()
+
+    # The artist looks at another slot, an empty one, while a frame renders.
+    slots = bpy.data.images["Render Result"].render_slots
+    if len(slots) == 1:
+        slots.new()
+
+    def look_away(*_):
+        slots.active_index = 1
+
+    bpy.app.handlers.render_pre.append(look_away)
+    rendering.render_range(scene, 33, 33)
+    bpy.app.handlers.render_pre.remove(look_away)
+    out["slot"] = [(places.passes / "Scene_0033.exr").exists(), slots.active_index]
     return out
 
 
@@ -108,6 +124,7 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
         ("turned round", "frame-range"),
         ("no camera", "shot"),
         ("workbench", "shot"),
+        ("stereo", "shot"),
         ("stumbled", "backend"),
     ):
         assert out[case] is not None, case
@@ -119,3 +136,4 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert not out["sequencer"]
     assert out["muted strip"]
     assert out["render passes beside a sequencer"]
+    assert out["slot"] == [True, 1]

@@ -133,33 +133,58 @@ def test_no_backend_is_said(machine, shot, monkeypatch):
     assert "/nowhere/python" in done.stderr
 
 
-def stylised(tests, folder, look):
+def stylised(tests, folder, look, by_passes=False):
     """What ``blender -b -a`` does, with Stylise While Rendering on."""
     import sys
+    import time
     from pathlib import Path
 
     sys.path.insert(0, tests)
     import bpy
     import tiny
-    from paintover import paths, stylise
-    from paintover.operators import passes
+    from paintover import paths, rendering, stylise
+    from paintover.operators import apply, keyframes, passes, train
 
     Path(folder).mkdir()
     scene = tiny.build(Path(folder) / "shot.blend")
     passes.enable_passes(scene)
-    scene.paintover.stylise = True
-    scene.paintover.look = look
-    bpy.ops.render.render(animation=True)
     places = paths.places(scene)
-    return [paths.frames_in(places.styled, places.name), stylise.count.asked, stylise.count.done]
+    if not look:  # frame 3 is painted, and comes again after 1 and 2
+        (painted,) = rendering.render_range(scene, 3, 3)
+        scene.frame_set(3)
+        keyframes.keyframe_rough_paint(scene)
+        scene.paintover.seconds = 1
+        train.train_look(scene)
+        painted.unlink()
+
+        def take_long(scene, _depsgraph):
+            while scene.frame_current == 3 and stylise.count.done < 2:
+                stylise.step()
+                time.sleep(0.02)
+
+        bpy.app.handlers.render_pre.append(take_long)
+    scene.paintover.stylise = True
+    scene.paintover.look = str(look)
+    if by_passes:
+        passes.render_passes(scene)
+    else:
+        bpy.ops.render.render(animation=True)
+    left = apply.apply_look(scene, "ALL")["written"] if stylise.count.done else []
+    return [paths.frames_in(places.styled, places.name), stylise.count.asked, stylise.count.done, left]
 
 
 def test_stylise_while_rendering_ends_with_every_frame_styled(blender, look, tmp_path, monkeypatch):
     monkeypatch.setenv("PAINTOVER_PYTHON", sys.executable)
-    assert blender(stylised, TESTS, tmp_path / "b", look) == [[1, 2, 3, 4], 4, 4]
+    assert blender(stylised, TESTS, tmp_path / "b", look) == [[1, 2, 3, 4], 4, 4, []]
+
+    for by_passes in (False, True):
+        folder = tmp_path / f"painted{by_passes}"
+        assert blender(stylised, TESTS, folder, "", by_passes) == [[1, 2, 3, 4], 4, 4, []]
+        styled = [blender.output.count(f"styled frame {number}") for number in (1, 2, 3, 4)]
+        assert styled == [2, 2, 1, 1], "the first two came before the painted one"
 
     monkeypatch.setenv("PAINTOVER_PYTHON", "/nowhere/python")  # the render goes on, and says what it could not do
-    assert blender(stylised, TESTS, tmp_path / "c", look) == [[], 4, 0]
+    assert blender(stylised, TESTS, tmp_path / "c", look) == [[], 4, 0, []]
     assert blender.output.count("was not stylised") == 4 and "/nowhere/python" in blender.output
 
 

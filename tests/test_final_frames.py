@@ -160,7 +160,16 @@ def refuse(folder):
     tree.links.new(layers.outputs["Image"], output.inputs[0])
     scene.camera = None  # nothing is rendered, so nobody needs it
     out["well"] = refused(1, 2)
-    out["written"] = sorted(path.name for path in Path(folder).glob("own_*"))
+    files = sorted(Path(folder).glob("own_*"))
+    out["written"] = [path.name for path in files]
+    for path in files:
+        path.write_bytes(b"of an earlier look")
+    scene.render.use_overwrite = False  # what artists mean by it is not to render again
+    final.render_final(scene, places.passes, places.name, 1, 2)
+    out["replaced"] = [path.stat().st_size > 100 for path in files]
+    scene.render.resolution_percentage = 50
+    out["another size"] = refused(1, 2)
+    scene.render.resolution_percentage = 100
     if compat.IS_5:  # 4.5 knows no such template
         scene.render.filepath = folder + "/{scene_name}_"
         final.render_final(scene, places.passes, places.name, 1, 1)
@@ -174,6 +183,7 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
     out = blender(refuse, tmp_path)
     assert out.pop("well") is None
     assert out.pop("written") == ["own_0001.png", "own_0002.png"]
+    assert out.pop("replaced") == [True, True]
     assert out.pop("named", None) in (None, ["Scene", "Scene_0001.png"])
     codes = {case: answer[0] for case, answer in out.items()}
     assert codes == {
@@ -181,6 +191,8 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
         "turned round": "frame-range",
         "no such pass": "shot",
         "no such layer": "shot",
+        "another size": "shot",
     }
+    assert "64 x 36" in out["another size"][1] and "32 x 18" in out["another size"][1]
     assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out
     assert "Mist" in out["no such pass"][1] and "Other" in out["no such layer"][1]

@@ -61,6 +61,70 @@ def test_another_shot_in_its_place_is_left_alone(blender, tmp_path):
     assert out["rendered"] == [] and list((tmp_path / "paintover" / "Scene").iterdir()) == []
 
 
+def save_elsewhere(folder):
+    """A shot with a painting and a look, saved into another folder; what the settings name then, and after loading."""
+    import bpy
+    from paintover import paths
+    from paintover.operators import keyframes, shot
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/a/shot.blend")
+    scene = bpy.context.scene
+    places = paths.places(scene)
+    places.paint.mkdir(parents=True)
+    for path in (places.paint / "one.png", places.look, places.folder / "Scene.look.state"):
+        path.write_bytes(path.name.encode())
+    keyframes.set_painting(scene, 3, places.paint / "one.png")
+    found = []
+    for name in ("a/second.blend", "b/shot.blend"):
+        bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/{name}")
+        bpy.ops.wm.open_mainfile(filepath=f"{folder}/{name}")
+        scene = bpy.context.scene
+        (keyframe,) = scene.paintover.keyframes
+        look = shot.look_file(scene)
+        found.append([str(keyframes.painting_file(keyframe)), str(look), scene.paintover.look, look.read_text()])
+    return found
+
+
+def test_a_shot_that_is_saved_elsewhere_names_its_files_where_they_are(blender, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    beside, elsewhere = blender(save_elsewhere, tmp_path)
+    place = tmp_path / "a" / "paintover" / "Scene"
+    other = tmp_path / "b" / "paintover" / "Scene"
+    painting = str(place / "paint" / "one.png")
+    assert beside == [painting, str(place / "Scene.look"), "", "Scene.look"]
+    assert elsewhere == [painting, str(other / "Scene.look"), "", "Scene.look"]  # a copy: training writes there
+    assert (other / "Scene.look.state").is_file()
+
+
+def save_during_work(folder, taken):
+    """A look that is trained while the .blend is saved for the first time."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import jobs, paths
+
+    scene = bpy.context.scene
+    old = paths.places(scene)
+    old.folder.mkdir(parents=True)
+    old.look.write_bytes(b"before")
+    if taken:
+        (Path(folder) / "paintover" / "Scene").mkdir(parents=True)
+    jobs.session.running = jobs.Running(jobs.Work("Train Look", lambda: None), None)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    old.look.write_bytes(b"after")
+    jobs.session.running.work.finish({})
+    jobs.session.running = None
+    look = paths.places(scene).look
+    return look.read_text() if look.is_file() else None
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_is_made_during_the_first_save_comes_along_too(blender, tmp_path, taken):
+    """But not into another shot's place."""
+    assert blender(save_during_work, tmp_path, taken) == (None if taken else "after")
+
+
 def save_with_an_effect(folder, taken):
     """An effect that was baked before the first save; where its frames are afterwards, and what names them."""
     from pathlib import Path

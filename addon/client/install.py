@@ -131,7 +131,8 @@ class Installer:
                     self._make(job, log)
                     self._swap()
                 finally:
-                    self._sweep()
+                    with contextlib.suppress(OSError):  # held by who runs in it: the next installation sweeps first
+                        self._sweep()
         except OSError as error:
             raise OutputError(
                 f"The backend cannot be installed in {self._target}: {error.strerror or error}.",
@@ -266,10 +267,12 @@ def _run(
         ) from error
     if code != 0:
         reasons = [line.removeprefix("ERROR: ") for line in kept if line.startswith("ERROR: ")] or list(kept)[-2:]
+        # Some of torch's files have names of 170 letters, and Windows by itself allows 260 with all their folders.
+        windows = " Windows must allow long paths (its setting LongPathsEnabled)." if os.name == "nt" else ""
         raise BackendMissingError(
             f"The backend could not be installed: {' '.join(reasons) or f'exit code {code}'}",
             "Check the network, the room on the disk and the package index in the preferences, then press Install "
-            f"Backend again. All that was said: {log.name}",
+            f"Backend again.{windows} All that was said: {log.name}",
             exit_code=code,
             log=log.name,
         )

@@ -23,6 +23,7 @@ def install_work() -> jobs.Work:
         )
 
     def begin() -> jobs.Ticket:
+        jobs.close_backend()  # Windows moves no folder whose Python runs
         installer = Installer(preferences.environment(), preferences.base_python(), preferences.choice().index)
         return installer.start()
 

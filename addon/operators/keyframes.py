@@ -8,6 +8,7 @@ import bpy
 
 from .. import compat, display, jobs, paths, properties
 from ..backend.errors import PaintingError
+from ..render_ticket import check_idle, is_rendering
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import save_image, show_image, showing
 from .shot import frame_of_passes, rendered_frames, scene_named
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def painting_file(keyframe: properties.PaintedKeyframe) -> Path:
-    return Path(bpy.path.abspath(keyframe.painting))
+    return compat.absolute_path(keyframe.painting)
 
 
 def save_painted(files: Iterable[Path]) -> None:
@@ -143,7 +144,8 @@ def suggest_work(scene: bpy.types.Scene) -> jobs.Work:
     painted = sorted({keyframe.frame for keyframe in properties.of(scene).keyframes})
 
     def finish(value: jobs.Report) -> None:
-        scene_named(name).frame_set(value["frame"])
+        if not is_rendering():
+            scene_named(name).frame_set(value["frame"])
         jobs.session.notice = f"Paint frame {value['frame']} next"
 
     return jobs.request(
@@ -204,6 +206,7 @@ class KeyframeShow(DirectOperator, bpy.types.Operator):
         path = painting_file(keyframe)
         if not path.is_file():
             raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+        check_idle()
         context.scene.frame_set(keyframe.frame)
         show_image(context, bpy.data.images.load(str(path), check_existing=True))
         return f"Frame {keyframe.frame} is shown in the Image Editor."

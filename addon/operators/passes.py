@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty
 
-from .. import jobs, passes, paths, properties, rendering
+from .. import jobs, passes, paths, properties, rendering, stylise
 from ..backend.errors import FrameRangeError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -47,7 +47,8 @@ def render_passes_work(
                 f"Every frame from {begin} to {finish} has its passes.", "Press Render Passes to render them again."
             )
     task = rendering.PassesTask(scene, frames)
-    return jobs.Work("Render Passes", lambda: RenderTicket(task))
+    name = scene.name
+    return jobs.Work("Render Passes", lambda: RenderTicket(task), lambda _value: stylise.complete(name))
 
 
 def render_passes(

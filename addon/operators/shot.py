@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from .. import paths, properties
+from .. import compat, paths, properties
 from ..backend.errors import LookError, ShotError, UsageError
 
 RENDER_REMEDY = "Press Render Passes, or render with Save Passes on."
@@ -47,7 +47,7 @@ def frame_of_passes(scene: bpy.types.Scene, frame: int) -> Path:
 def look_file(scene: bpy.types.Scene) -> Path:
     """Where this scene's look is, or will be."""
     chosen = properties.of(scene).look
-    return Path(bpy.path.abspath(chosen)) if chosen else paths.places(scene).look
+    return compat.absolute_path(chosen) if chosen else paths.places(scene).look
 
 
 def trained_look(scene: bpy.types.Scene) -> Path:

@@ -1,11 +1,12 @@
 """Looks on textures: a styled frame as one, and looks that were trained on colour alone."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import jobs, paths, properties, textures
+from .. import compat, jobs, paths, properties, textures
 from ..artists_tree import MARK
 from ..backend.errors import LookError, PaintingError, UsageError
 from .apply import styled_sequence
@@ -28,15 +29,19 @@ def active_material(thing: "Object | None") -> "Material":
 
 
 def source_texture(material: "Material") -> "Image":
-    """The image of the material's active image texture, or of its first; not one that Paintover made.
+    """The image of the material's active image texture, or of its first; for one that Paintover made, what that was
+    made of.
 
     Raises ``UsageError`` if there is none.
     """
     nodes = list(material.node_tree.nodes) if material.node_tree else []
     active = material.node_tree.nodes.active if material.node_tree else None
     for node in [active, *nodes]:
-        if isinstance(node, bpy.types.ShaderNodeTexImage) and node.image is not None and not node.get(MARK):
-            return node.image
+        if not isinstance(node, bpy.types.ShaderNodeTexImage):
+            continue
+        image = textures.made_of(node) if node.get(MARK) else node.image
+        if image is not None:
+            return image
     raise UsageError(f"{material.name} has no image texture.", "Select one in the Shader Editor.")
 
 
@@ -56,7 +61,7 @@ def texture_file(scene: "Scene", image: "Image") -> Path:
 def texture_look_file(scene: "Scene") -> Path:
     chosen = properties.of(scene).texture_look
     places = paths.places(scene)
-    return Path(bpy.path.abspath(chosen)) if chosen else places.folder / f"{places.name}_texture.look"
+    return compat.absolute_path(chosen) if chosen else places.folder / f"{places.name}_texture.look"
 
 
 def texture_train_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
@@ -65,7 +70,7 @@ def texture_train_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     settings = properties.of(scene)
     if not settings.texture_painting:
         raise PaintingError("No painted texture is chosen.", f"Paint over a copy of {source} and choose that file.")
-    painting = Path(bpy.path.abspath(settings.texture_painting))
+    painting = compat.absolute_path(settings.texture_painting)
     if not painting.is_file():
         raise PaintingError(f"There is no painted texture at {painting}.", "Choose the file again.")
     params = {
@@ -85,8 +90,11 @@ def texture_apply_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     look = texture_look_file(scene)
     if not look.is_file():
         raise LookError(f"There is no texture look at {look}.", "Train one, or choose another file.", look=str(look))
-    out = paths.places(scene).folder / "textures" / "styled"
-    params = {"images": [str(texture_file(scene, image))], "look": str(look), "out": str(out)}
+    source = texture_file(scene, image)
+    # Many folders have an albedo.png.
+    place = hashlib.sha256(compat.portable_path(source).encode()).hexdigest()[:8]
+    out = paths.places(scene).folder / "textures" / "styled" / place
+    params = {"images": [str(source)], "look": str(look), "out": str(out)}
     material_name, image_name = material.name, image.name
 
     def finish(value: jobs.Report) -> None:
