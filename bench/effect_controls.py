@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backend import images
-from backend.colour import View
+from backend.effect import movie
 from backend.effect.blackbody import LUMINANCE
 from backend.effect.controls import CONTROLS
 from backend.effect.panel import WATER, described
@@ -21,7 +21,6 @@ from .kept import Facts
 
 LAYERS = {"vector": "RGBA", "temperature": "V", "density": "V"}
 SEEDS = (1, 2, 3)
-BACKDROP = 0.03  # scene-linear grey behind what is shown on a sheet
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,8 @@ def sweeps(
             runs.append({name: float(np.mean([one[name] for one in measured])) for name in measured[0]})
         found[sweep.control] = judged(sweep, values, runs)
         rows.append(np.concatenate([shown[0], shown[len(shown) // 2], shown[-1]], 1))
-    save_sheet(np.concatenate(rows, 0), sheet)
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    movie.picture(np.concatenate(rows, 0)).save(sheet)
     known = [control["name"] for control in described(kind)["controls"]]
     return {"sweeps": found, "not_swept": [name for name in known if name not in found]}
 
@@ -301,14 +301,6 @@ def moved(before: Array, now: Array) -> tuple[float, float]:
         found.append((step + part + side / 2) % side - side / 2)
     down, right = found
     return right, -down
-
-
-def save_sheet(rgba: Array, path: Path) -> None:
-    """A picture of premultiplied scene-linear RGBA over grey, as it is seen."""
-    linear = rgba[..., :3] + BACKDROP * (1 - rgba[..., 3:])
-    shown = View.standard().to_display(np.ascontiguousarray(linear))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images.write_png(path, np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8))
 
 
 def line(found: Facts) -> str:

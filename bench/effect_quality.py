@@ -146,7 +146,7 @@ def quality(effect: EffectFile, recipe: str, sims: int, data: Path | None, out: 
     rows = []
     for method in (*methods.values(), truth):
         pictures = method(chosen[0])
-        rows.append([impression(picture, clips.encoding) for picture in pictures[1 :: max(1, len(pictures) // SHOWN)]])
+        rows.append([impression(picture) for picture in pictures[1 :: max(1, len(pictures) // SHOWN)]])
     out.parent.mkdir(parents=True, exist_ok=True)
     images.write_png(out, sheet(rows))
     return {"training": effect.card["training"], "methods": report}

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from backend.effect.dataset import card, simulate
-from backend.effect.projection import CHANNELS, UNITS, Optics, Volume, mirrored, project
+from backend.effect.projection import CHANNELS, UNITS, Optics, Volume, project
 from backend.effect.recipe import RECIPES, VOLUMES, Recipe
 from backend.errors import Cancelled, UsageError
 from backend.job import Job
@@ -116,14 +116,6 @@ def test_turning_shows_the_other_sides():
     turned = right.turned(1)
     assert turned.scalars[0, 1, 0].all() and not turned.scalars[0, 1, 1:].any()  # is at the back, and goes there
     assert (turned.velocity[:, 2] == -1).all() and not turned.velocity[:, 0].any()
-
-
-def test_a_mirrored_picture_is_the_picture_of_the_mirror():
-    torch.manual_seed(0)
-    volume = Volume(torch.rand(1, 5, 4, 8, 6), torch.randn(1, 3, 4, 8, 6), box().optics)
-    sign = torch.tensor([-1.0, 1.0, 1.0]).view(3, 1, 1, 1)
-    mirror = Volume(volume.scalars.flip(4), volume.velocity.flip(4) * sign, volume.optics)
-    assert torch.allclose(mirrored(project(volume)), project(mirror), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", VOLUMES)

@@ -7,7 +7,8 @@ import torch
 from effect_network import TINY
 from torch import Tensor
 
-from backend.effect.generator import Config, EffectGenerator, multiplications, parameter_count
+from backend.effect.generator import Config, EffectGenerator, multiplications
+from backend.learning.blocks import parameter_count
 
 
 def inputs(config: Config, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from effect_frames import files
 from PIL import Image
 
 from backend.effect.movie import durations
-from backend.errors import Cancelled, EffectError, UsageError
+from backend.errors import Cancelled, EffectError, OutputError, ShotError, UsageError
 from backend.images import read_exr, write_exr
 from backend.job import Job
 
@@ -47,6 +47,26 @@ def test_movies_keep_pace(fps):
     for unit in (1, 10):
         times = durations(fps, fps, unit)
         assert sum(times) == 1000 and max(times) - min(times) <= unit
+
+
+def test_what_is_too_fast_for_a_gif_is_thinned_out(burning, tmp_path):
+    value = do("effect.movie", frames=burning, out=tmp_path / "fire.gif", fps=60, width=20)
+    assert (value["frames"], value["fps"]) == (2, 30)
+    with Image.open(tmp_path / "fire.gif") as movie:
+        shown = []
+        for frame in range(movie.n_frames):
+            movie.seek(frame)
+            shown.append(movie.info["duration"])
+    assert shown == [30, 40]
+    with pytest.raises(OutputError, match=r"fire\.gif cannot be written"):
+        do("effect.movie", frames=burning, out=tmp_path / "fire.gif", fps=0.001, width=20)
+
+
+def test_a_broken_frame_is_no_other_renders(burning, tmp_path):
+    frames = shutil.copytree(burning, tmp_path / "frames")
+    (frames / "fire_0001.exr").write_bytes(b"")
+    with pytest.raises(ShotError, match=r"fire_0001\.exr is broken"):
+        do("effect.movie", frames=frames, out=tmp_path / "fire.png")
 
 
 def test_frames_of_two_renders_are_not_mixed(burning, tmp_path):

@@ -25,7 +25,7 @@ def test_no_light_is_lost_or_made(kind):
 def test_a_crest_gathers_light_at_its_focus():
     """A wave is a row of lenses: they focus n / (n - 1) / curvature deep, under the crests if the sun is overhead."""
     grid, length, amplitude = Grid(64, 1.0, CPU), 0.5, 0.004
-    wave = amplitude * torch.cos(2 * math.pi * grid.places() / length).expand(64, 64)
+    wave = amplitude * torch.cos(2 * math.pi * torch.arange(64) * (grid.scale / 64) / length).expand(64, 64)
     curvature = amplitude * (2 * math.pi / length) ** 2
     shape = Geometry(grid, 0.0, 10.0).shape(half_spectrum(wave))
     focus = 1.333 / 0.333 / curvature

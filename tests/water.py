@@ -5,14 +5,20 @@ from itertools import pairwise
 import torch
 
 from backend.effect.water.controls import Ocean, Pool, Rain, River
-from backend.effect.water.simulation import CHANNELS, Simulation
+from backend.effect.water.simulation import Simulation
 
 CPU = torch.device("cpu")
+CHANNELS = ("height", "displacement_x", "displacement_z", "slope_x", "slope_z", "foam", "caustics")
+
+
+def channels_of(surface):
+    slope = -surface.normal[[0, 2]] / surface.normal[1:2]
+    return torch.cat([surface.height, surface.displacement, slope, surface.foam, surface.caustics])
 
 
 def loop(water, size=64, frames=8, wanted=None):
     """(frames, 7, size, size), in the order of CHANNELS."""
-    return torch.stack([surface.channels() for _, surface in Simulation(water, size, frames).surfaces(wanted)])
+    return torch.stack([channels_of(surface) for _, surface in Simulation(water, size, frames).surfaces(wanted)])
 
 
 def channel(channels, name):

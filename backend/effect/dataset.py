@@ -3,7 +3,7 @@
 Each sim is one safetensors file: ``truth/VIEW`` (T, 8, H, W) and for every factor ``coarseFACTOR/VIEW`` (T, 8,
 H/FACTOR, W/FACTOR), half precision, with the channels of ``projection``. A coarse picture is that of the same volume,
 averaged in large cells and then projected, so that it shows the very moment and place of its truth. View 1 is the box
-turned by a quarter, and so on; mirror images are left to the training: ``projection.mirrored``.
+turned by a quarter, and so on; mirror images are left to the training: ``Encoding.mirrored``.
 """
 
 import json
@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..images import HALF_MAX, written_beside
 from ..job import Job
+from ..learning.device import chosen
 from .projection import CHANNELS, UNITS, Volume, project
 from .recipe import Recipe
 from .simulation import Simulation
@@ -34,7 +35,7 @@ def simulate(
     ``sims``: how many, instead of what the recipe says. Sims that are there and whole are kept, so that a run that was
     stopped goes on. Those of a batch are made together: they take their steps in common.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = chosen()
     plan = Recipe.read(recipe or f"{kind}-{'gpu' if device.type == 'cuda' else 'cpu'}")
     if plan.kind != kind:
         raise UsageError(f"The recipe {recipe} makes {plan.kind}, not {kind}.")

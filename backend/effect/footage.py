@@ -14,6 +14,7 @@ from ..errors import EffectError, UsageError
 from ..images import FloatImage, Plane
 
 _FRAME = re.compile(r"(.+)_(-?\d+)\.exr")
+BACKDROP = 0.03  # scene-linear grey, behind an effect that is shown
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,21 @@ def files_of(folder: Path, name: str | None, out: Path) -> list[Path]:
             f"{out.name} would be taken for one of the frames that it is made of.", "Choose another name or folder."
         )
     files = sorted(found, key=lambda path: int(found[path][2]))
-    recipes = {file: pictures.recipe(file) for file in files}
-    others = [file.name for file in files if recipes[file] != recipes[files[0]]]
+    recipes = {file: pictures.recipe(file) for file in files}  # "" also where it is broken: reading it will say so
+    first = next((file for file in files if recipes[file]), files[0])
+    others = [file.name for file in files if recipes[file] not in ("", recipes[first])]
     if others:
         raise EffectError(
-            f"{others[0]} was made by another render than {files[0].name}, as were {len(others)} frames in {folder}.",
+            f"{others[0]} was made by another render than {first.name}, as were {len(others)} frames in {folder}.",
             "Render them again too, or move what is left of the earlier render away.",
         )
     return files
 
 
 def cell(file: Path, width: int | None) -> Cell:
-    """A frame, made smaller if asked to. Raises ``ShotError`` where it is broken, ``EffectError`` for any other EXR."""
+    """A frame, made smaller if asked to. Raises ``ShotError`` where it is broken, ``EffectError`` for any other EXR,
+    ``UsageError`` for a ``width`` beyond the frame's own.
+    """
     parts = pictures.read_header(file)
     if not set("RGBA") <= set(parts[0].channels):
         raise EffectError(f"{file.name} is no frame of an effect: it has not R, G, B and A.", "Name another folder.")

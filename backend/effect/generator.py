@@ -156,7 +156,3 @@ def multiplications(config: Config) -> dict[str, float]:
         outputs = width if floor == len(finer) else 4 * width
         parts[f"floor {floor}"] = coarse * 4**floor * 9 * coarser * (2 * coarser + outputs)
     return parts
-
-
-def parameter_count(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())

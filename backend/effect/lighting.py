@@ -20,7 +20,6 @@ _SKY = ((0.0, 1.0, 0.0), (-0.9, 0.5, 0.0), (0.9, 0.5, 0.0), (0.0, 0.5, 0.9), (0.
 # Wrenninge, Kulla and Lundqvist 2013, "Oz: The Great and Volumetric", section 3.
 _OCTAVES, _THINNER, _FAINTER = 3, 0.35, 0.25
 _REACH = 4  # doublings of a cell over which firelight is followed
-LIGHTS = 5
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from . import footage
 
 FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG"}
 FASTEST = 50.0  # frames a second of a GIF: it counts in hundredths, and programs take 0.01 s for a mistake
-BACKDROP = 0.03  # scene-linear
 READING = 0.6  # of the time; the rest goes into packing
 
 
@@ -26,7 +25,8 @@ def movie(
 ) -> dict[str, Any]:
     """Write ``out``, which repeats for ever. ``width``: in pixels, the frames' own without. ``name``: of the effect.
 
-    Raises ``EffectError`` where there are no frames, ``UsageError`` for a file that is no such movie's.
+    Raises ``EffectError`` where there are no frames, or frames of several renders, ``UsageError`` for a file that is no
+    such movie's or a ``width`` beyond the frames' own.
     """
     check(out)
     started = time.monotonic()
@@ -36,8 +36,8 @@ def movie(
         shown.append(picture(footage.cell(file, width).rgba))
         pace = count / max(time.monotonic() - started, 1e-9)
         job.progress(READING * count / len(files), f"Read {file.name}", rate=pace)
-    write(out, shown, fps, job)
-    return {"movie": str(out), "frames": len(shown), "fps": fps, "size": list(shown[0].size)}
+    count, fps = write(out, shown, fps, job)
+    return {"movie": str(out), "frames": count, "fps": fps, "size": list(shown[0].size)}
 
 
 def check(out: Path) -> None:
@@ -48,7 +48,7 @@ def check(out: Path) -> None:
 
 def picture(rgba: FloatImage) -> Image.Image:
     """A frame (h, w, 4), scene-linear and premultiplied, before a dark backdrop."""
-    linear = rgba[..., :3] + BACKDROP * (1 - rgba[..., 3:])
+    linear = rgba[..., :3] + footage.BACKDROP * (1 - rgba[..., 3:])
     return Image.fromarray(np.rint(footage.display(linear) * 255).astype(np.uint8))
 
 
@@ -58,8 +58,10 @@ def durations(count: int, fps: float, unit: int) -> list[int]:
     return [end - begin for begin, end in pairwise(ends)]
 
 
-def write(path: Path, shown: list[Image.Image], fps: float, job: Job) -> None:
-    """What ``picture`` gave for each frame."""
+def write(path: Path, shown: list[Image.Image], fps: float, job: Job) -> tuple[int, float]:
+    """What ``picture`` gave for each frame. How many there are in the file, and at how many a second: some formats
+    cannot have as many.
+    """
     job.check()
     gif = path.suffix.lower() == ".gif"
     stride = max(1, math.ceil(fps / (FASTEST if gif else 1000)))
@@ -76,8 +78,9 @@ def write(path: Path, shown: list[Image.Image], fps: float, job: Job) -> None:
             loop=0,
             **options,
         )
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, OverflowError) as error:  # the last for a frame that is to stand for too long
         raise OutputError(f"{path.name} cannot be written here ({error}).", "Choose .png for the preview.") from error
     job.check()
     with written_beside(path) as part:
         part.write_bytes(data.getvalue())
+    return len(shown), fps

@@ -11,11 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images as pictures
-from ..colour import View as Display
 from ..errors import UsageError
 from ..images import ByteImage
 from ..job import Job
-from . import mantaflow
+from . import footage, mantaflow
 from .coarse import Take, View, cells
 from .controls import Value
 from .frames import FPS, with_seed
@@ -34,7 +33,6 @@ CELLS = 10 * 1024
 STEPS = 48  # frames that are simulated up to the one that is shown, however long that takes in the effect's time
 SIZE = (192, 192)
 WATER_CELLS = 128
-BACKDROP = 0.03  # scene-linear grey behind the effect
 FIRST_LOOK: Mapping[str, int] = {"explosion": 12}  # frames after the first, where nothing else is asked for
 
 
@@ -121,7 +119,7 @@ def _drawn(kind: str, view: View, values: Mapping[str, Value], shape: tuple[int,
     rgba = shade(fine, view.lit, Shading.of(kind, values), factor, number(values["size"]))
     rgba = rgba * fading(fine[0, CHANNELS.index("optical_depth")])
     rgba = F.interpolate(rgba, (height, width), mode="bilinear", align_corners=False, antialias=True)[0]
-    return rgba[:3] + BACKDROP * (1 - rgba[3:])
+    return rgba[:3] + footage.BACKDROP * (1 - rgba[3:])
 
 
 def _pace(before: float, after: float) -> tuple[int, float]:
@@ -144,6 +142,5 @@ def _water(kind: str, frame: int, shape: tuple[int, int], controls: object) -> T
 
 
 def _displayed(linear: Tensor) -> ByteImage:
-    shown = Display.standard().to_display(np.ascontiguousarray(linear.permute(1, 2, 0).numpy()))
-    pixels: ByteImage = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    pixels: ByteImage = np.rint(footage.display(linear.permute(1, 2, 0).numpy()) * 255).astype(np.uint8)
     return pixels

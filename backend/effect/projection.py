@@ -106,10 +106,3 @@ def project(volume: Volume) -> Tensor:
         (reaching * fuel).sum(1) * thick,
     )
     return torch.stack(planes, 1).flip(2)
-
-
-def mirrored(pictures: Tensor) -> Tensor:
-    """Pictures (..., 8, H, W) with left and right exchanged: what a mirrored volume would show."""
-    sign = torch.ones(len(CHANNELS), 1, 1, device=pictures.device, dtype=pictures.dtype)
-    sign[CHANNELS.index("velocity_x")] = -1
-    return pictures.flip(-1) * sign

@@ -110,7 +110,7 @@ def render(
     optical depth. The colour fades toward the edges, see ``shade.fading``. ``picture``: its size, [width, height].
     ``controls``: {name: value or [[frame, value], ...]}. ``emitter``: see ``request.source``. ``weights``: a file of
     one's own training, instead of those that come with Paintover. ``baked``: see ``mantaflow.opened``; it takes the
-    place of the simulation. Frames that are there and whole are kept.
+    place of the simulation. Frames of this request that are there and whole are kept.
 
     The result's ``brightness`` is the mean linear luminance, one number for each frame, of the light that the effect
     itself gives off; ``box``: how wide, high and deep, in metres, what the first frame shows is. Raises ``UsageError``

@@ -21,7 +21,7 @@ def portrait(encoded: Tensor, encoding: Encoding) -> NDArray[np.float32]:
     return np.ascontiguousarray(shown.permute(1, 2, 0).cpu().numpy())
 
 
-def impression(encoded: Tensor, encoding: Encoding) -> NDArray[np.uint8]:
+def impression(encoded: Tensor) -> NDArray[np.uint8]:
     """How one encoded picture (C, H, W) may look, (H, W, 3): light, and grey where it is dense."""
     light, depth = encoded.float()[0].clamp(min=0).cpu(), encoded.float()[1].clamp(min=0).cpu()
     grey = -torch.expm1(-2 * depth) * GREY * (1 - 0.4 * depth)

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from .. import images, metrics
+from ..beside import state_of
 from ..errors import EffectError, UsageError
 from ..job import Job
 from ..learning import checkpoint, device
+from ..learning.blocks import parameter_count
 from ..learning.loop import Budget, Outcome, fit, try_drawing
 from . import examples
 from .examples import Clip, Clips
-from .generator import multiplications, parameter_count
+from .generator import multiplications
 from .model import EffectModel
 from .model_file import EffectFile
 from .plan import Plan
@@ -60,7 +62,7 @@ def train(
     budget = Budget(seconds, steps) if seconds or steps else Budget(plan.seconds)
     clips = examples.read(data, kind, plan.factor, plan.hold, device.chosen(), job)
     model = EffectModel(plan, clips.encoding, clips.learned, seed)
-    state = checkpoint.beside(out)
+    state = state_of(out)
     if resume:
         checkpoint.resume(model, state, EffectError)
     elif begin:
@@ -122,7 +124,7 @@ class _Record:
 
     def __init__(self, model: EffectModel, clips: Clips, out: Path, picture: Path | None, resume: bool) -> None:
         self._model, self._clips, self._picture = model, clips, picture
-        self._log, self._state = out.with_name(out.name + ".log"), checkpoint.beside(out)
+        self._log, self._state = out.with_name(out.name + ".log"), state_of(out)
         self._saved = time.monotonic()
         if not resume:
             self._log.unlink(missing_ok=True)
@@ -143,15 +145,14 @@ class _Record:
         return str(self._picture)
 
     def _sheet(self) -> np.ndarray[Any, Any]:
-        clips, encoding = self._clips, self._clips.encoding
-        rows = []
+        clips, rows = self._clips, []
         for clip in spread(clips, SHOWN_CLIPS):
             ours = draw(self._model.average.network, clips, clip, SHEET_FRAMES)
             plain = enlarged(clip.coarse[: len(ours)].float(), self._model.plan.factor)
             last = len(ours) - 1
             chosen = sorted({round(last * (1 + n) / SHOWN_FRAMES) for n in range(SHOWN_FRAMES)})
             for pictures in (plain, ours, clip.truth):
-                rows.append([impression(pictures[frame], encoding) for frame in chosen])
+                rows.append([impression(pictures[frame]) for frame in chosen])
         return sheet(rows)
 
 

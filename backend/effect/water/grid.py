@@ -39,10 +39,6 @@ class Grid:
         kx, kz = self.vectors()
         return kx[:, : self.size // 2 + 1].abs(), kz
 
-    def places(self) -> Tensor:
-        """Where the points lie along one side, in metres: (N,) float32."""
-        return torch.arange(self.size, dtype=torch.float32, device=self.device) * (self.scale / self.size)
-
 
 def field(spectrum: Tensor) -> Tensor:
     """The real field of a half spectrum."""

@@ -43,7 +43,8 @@ def render(
     ``frames``: to the whole loop, ``fps`` times its seconds without; the result's ``fps`` is what they are to play at.
 
     RGBA is a preview, opaque. Layers: ``height`` (m), ``displacement`` (m: x, y up, z), ``normal`` (x, y up, z; length
-    1), ``foam`` (0..1), ``caustics`` (light on the floor, 1 on average). Frames that are there and whole are kept.
+    1), ``foam`` (0..1), ``caustics`` (light on the floor, 1 on average). Frames of this request that are
+    there and whole are kept.
     ``textures``: for programs that read no layers also KIND_normal_####.exr, whose RGB is ``normal``, and
     KIND_surface_####.exr: ``height``, ``foam``, ``caustics``.
     """

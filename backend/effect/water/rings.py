@@ -1,7 +1,7 @@
 """Rings of raindrops: each drop makes a hollow in the water, and the waves that fill it run out and die."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -62,9 +62,14 @@ class Rings:
         self._memory = Memory(torch.exp(change * period / steps), steps)
         self._splashed = torch.exp(change * SPLASHED)
 
-    def spectra(self) -> Iterator[Tensor]:
-        """The half spectrum (N, N // 2 + 1) of the rings at each step of the loop."""
-        state = self._memory.closed(self._hollows(drops) for drops in self._drops)
+    def spectra(self, check: Callable[[], None]) -> Iterator[Tensor]:
+        """The half spectrum (N, N // 2 + 1) of the rings at each step of the loop. ``check`` is called often."""
+
+        def hollows(drops: Tensor) -> Tensor:
+            check()
+            return self._hollows(drops)
+
+        state = self._memory.closed(map(hollows, self._drops))
         for drops in self._drops:
             state = self._memory.follow(state, self._hollows(drops))
             spectrum: Tensor = state.mean(0)

@@ -19,8 +19,6 @@ from .surface import Geometry
 LEAST_SIZE = 16
 LONGEST_STEP = {"ocean": 0.125, "river": 0.08, "rain": 0.05}  # seconds from one look for what happens to the next
 
-CHANNELS = ("height", "displacement_x", "displacement_z", "slope_x", "slope_z", "foam", "caustics")
-
 
 @dataclass(frozen=True)
 class Surface:
@@ -34,11 +32,6 @@ class Surface:
     normal: Tensor  # (3, N, N): x, y up, z; of length 1
     foam: Tensor  # (1, N, N): 0 to 1, the share that is white
     caustics: Tensor  # (1, N, N): light on a floor below, 1 on average
-
-    def channels(self) -> Tensor:
-        """The same as a generator sees it: (7, N, N), in the order of ``CHANNELS``; slopes instead of the normal."""
-        slope = -self.normal[[0, 2]] / self.normal[1:2]
-        return torch.cat([self.height, self.displacement, slope, self.foam, self.caustics])
 
 
 class Simulation:
@@ -79,7 +72,7 @@ class Simulation:
     def surfaces(self, wanted: Collection[int] | None = None) -> Iterator[tuple[int, Surface]]:
         """Frames with their numbers, from 0 on, all or those ``wanted``: the loop's first follows its last."""
         due = {frame * self._between: frame for frame in (range(self.frames) if wanted is None else wanted)}
-        rings = self._rings.spectra() if self._rings else None
+        rings = self._rings.spectra(self._check) if self._rings else None
         state = self._foam.closed(self._heights(step) for step in range(self._steps)) if self._foam else None
         for step in range(max(due, default=-1) + 1):
             self._check()
