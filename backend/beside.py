@@ -25,6 +25,11 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part{path.suffix}")
 
 
+def state_of(weights: Path) -> Path:
+    """Where the training state of a file of weights lies, from which training can go on."""
+    return weights.with_name(weights.name + ".state")
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed writers left in ``folder``. Each process looks once: whoever dies later has a successor.
 

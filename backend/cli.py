@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import json
 import logging
-import re
 import signal
 import sys
 import time
@@ -21,6 +20,7 @@ from .job import Job
 from .protocol import ERROR, PROGRESS, RESULT, plain
 from .serve import serve
 from .service import VERBS, call
+from .words import frame_range, pace
 
 EFFECTS = "fire, smoke, explosion, ocean, river, pool or rain"
 LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal
@@ -125,12 +125,7 @@ class _Words:
 
 def _progress_text(report: dict[str, Any]) -> str:
     parts = [f"{report['fraction']:4.0%}", str(report["message"])]
-    if report.get("rate") is not None:
-        parts.append(f"{report['rate']:.2g}/s" if report["rate"] < 10 else f"{report['rate']:.0f}/s")
-    if report.get("remaining") is not None:
-        minutes, seconds = divmod(round(report["remaining"]), 60)
-        parts.append(f"{minutes}:{seconds:02d} left")
-    return "  ".join(parts)
+    return "  ".join([*parts, *pace(report)])
 
 
 def _value_text(value: Any) -> str:
@@ -204,14 +199,6 @@ def _folder(text: str) -> Any:
     return _json(text) if text.startswith("{") else text
 
 
-def _frame_range(text: str) -> list[int]:
-    match = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text} is no frame range: write 10-24, or 10")
-    first, last = match.groups()
-    return [int(first), int(last if last is not None else first)]
-
-
 def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m backend", description="Paint one frame, get the shot.")
     verbs = top.add_subparsers(required=True, metavar="VERB")
@@ -260,7 +247,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--look", metavar="LOOK", required=True)
     command.add_argument("--out", metavar="DIR", required=True, help="folder for the painted frames")
     command.add_argument(
-        "--frames", metavar="A-B", type=_frame_range, help="both included; --frames=-5-10 below 0; all otherwise"
+        "--frames",
+        metavar="A-B",
+        type=lambda text: list(frame_range(text)),
+        help="both included; --frames=-5-10 below 0; all otherwise",
     )
     command.add_argument("--tile", metavar="SIZE", type=int, help="pixels; chosen to fit the memory otherwise")
 

@@ -8,11 +8,13 @@ OpenColorIO does the work with Blender's configuration. Where a view is a table 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PyOpenColorIO as ocio
+from numpy.typing import NDArray
 
 from . import inversion
 from .errors import ColourError
@@ -51,8 +53,13 @@ class View:
     @classmethod
     def from_json(cls, data: Any) -> "View":
         """What ``as_json`` gave; missing keys take their defaults. Raises ColourError for anything else."""
-        known = {field.name for field in fields(cls)}
-        if not isinstance(data, dict) or not set(data) <= known or not float(data.get("gamma", 1.0)) > 0:
+        defaults = {field.name: field.default for field in fields(cls)}
+
+        def fits(name: str, value: Any) -> bool:
+            default = defaults.get(name)
+            return default is not None and isinstance(value, int | float if type(default) is float else type(default))
+
+        if not isinstance(data, dict) or not all(starmap(fits, data.items())) or not data.get("gamma", 1.0) > 0:
             raise ColourError("The shot's view transform is not described as expected.", "Render the passes again.")
         return cls(**data)
 
@@ -69,11 +76,6 @@ class View:
             return f"{self._spoken} shows only a few colours"
         return ""
 
-    @property
-    def invertible(self) -> bool:
-        """Whether ``from_display`` works. Raises ColourError for a view that the configuration does not have."""
-        return not self.reason
-
     def to_display(self, linear: FloatImage) -> FloatImage:
         """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError.
 
@@ -84,9 +86,9 @@ class View:
     def from_display(self, display: FloatImage) -> FloatImage:
         """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them, float32 HxWx3.
 
-        Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``unreachable``.
+        Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``reachable``.
         Scene-linear values may be negative: wide-gamut colours need that. A fourth channel is kept, as in
-        ``to_display``. Raises ColourError if not ``invertible``.
+        ``to_display``. Raises ColourError if there is a ``reason`` why not.
         """
         reason = self.reason
         if reason:
@@ -99,10 +101,14 @@ class View:
             linear[..., :3] *= np.float32(2.0**-self.exposure)
         return linear
 
-    def unreachable(self, display: FloatImage) -> float:
-        """The share (0..1) of pixels of an HxWx3 picture that this view shows off by more than 2/255 at best."""
+    def reachable(self, display: FloatImage) -> NDArray[np.bool_]:
+        """HxW: the pixels of an HxWx3 picture that this view can show within 2/255 (AgX shows no pure yellow, say).
+
+        Raises ColourError where ``from_display`` does.
+        """
         shown = self.to_display(self.from_display(display))
-        return float((np.abs(shown - np.clip(display, 0.0, 1.0)).max(axis=-1) > _SAME).mean())
+        result: NDArray[np.bool_] = np.abs(shown - np.clip(display, 0.0, 1.0)).max(axis=-1) <= _SAME
+        return result
 
     @property
     def _unexposed(self) -> "View":

@@ -99,7 +99,7 @@ class Params:
         return self._values[name] if self.has(name) else None
 
     def finish(self) -> None:
-        unknown = sorted(name for name in set(self._values) - self._known if self.has(name))
+        unknown = sorted(name for name in set(self._values) - self._known if self._values[name] is not None)
         if unknown:
             raise UsageError(
                 f"{self._verb} does not know {', '.join(unknown)}.",

@@ -19,7 +19,7 @@ from .images import FloatImage, Part, Plane
 from .machine import in_chunks
 
 # A minus belongs to the number where the name ends in "_" or there is none; else it ends the name: shot-0001.exr.
-_FRAME_FILE = re.compile(r"(?P<name>[^.].*?)?_?(?P<frame>(?<!\d)\d{4,}|(?<![^_])-\d{3,})\.exr", re.IGNORECASE)
+_FRAME_FILE = re.compile(r"(?P<name>[^.-].*?|-.+?)?_?(?P<frame>(?<!\d)\d{4,}|(?<![^_])-\d{3,})\.exr", re.IGNORECASE)
 SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
 _NO_VECTOR = 1e4  # what Cycles writes where it has no motion to tell
 

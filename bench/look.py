@@ -26,6 +26,7 @@ from backend.job import Job
 from backend.shot import Shot
 
 from . import baselines, costs, features, patchnet, shots, styles
+from .kept import save
 
 Array = NDArray[np.float32]
 JUDGED = (1, 3, 9, 12)  # never painted: near and far from the painted frame, on both sides
@@ -300,9 +301,3 @@ def main(words: Sequence[str]) -> int:
             save(report, arguments.json)
     save(report, arguments.json)
     return 0
-
-
-def save(report: dict[str, Any], target: Path | None) -> None:
-    if target is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(report, indent=1), encoding="utf-8")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "bpy_extras", "bpy_types", "blf", "idprop", "addon_utils"}
 TORCH = {"torch"}
 STANDARD_ONLY = (
-    *("beside", "errors", "job", "protocol", "params"),
+    *("beside", "errors", "job", "protocol", "params", "words"),
     *("serve", "cli", "service", "machine", "__main__", "__init__"),
 )
 # Service and machine import the heavy libraries late, inside the verbs that use them.
@@ -111,7 +111,7 @@ def test_losses_never_step():
     """Only the one training step calls ``backward``."""
     callers = [
         file
-        for file in files("backend/learning") + files("backend/look")
+        for file in files("backend")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
     ]

@@ -165,6 +165,51 @@ def test_a_painted_frame_that_is_rendered_later_is_painted(sliding: Path, slidin
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
 
 
+def test_a_painted_frame_that_is_rendered_again_is_painted_again_with_all_that_draw_on_it(
+    sliding: Path, sliding_look: Path, tmp_path: Path
+) -> None:
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")
+    (shot / "slide_0002.exr").touch()
+    assert len(do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")["written"]) == 6
+
+
+def test_a_frame_that_was_tried_alone_is_made_again_with_the_others(
+    sliding: Path, sliding_look: Path, tmp_path: Path
+) -> None:
+    asked = {"shot": sliding / "shot", "look": sliding_look}
+    do("look.apply", **asked, out=tmp_path / "whole")
+    do("look.apply", **asked, out=tmp_path / "out", frames=[4, 4])
+    assert do("look.apply", **asked, out=tmp_path / "out", frames=[4, 5])["skipped"] == [4]
+    assert do("look.apply", **asked, out=tmp_path / "out")["skipped"] == [5]
+    assert do("look.apply", **asked, out=tmp_path / "out")["written"] == []
+    names = [tmp_path / kind / "slide_0004.exr" for kind in ("out", "whole")]
+    assert names[0].read_bytes() == names[1].read_bytes()
+
+
+@pytest.fixture(scope="module")
+def crossing_look(sliding: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two painted frames."""
+    look = tmp_path_factory.mktemp("crossing") / "two.look"
+    paint_ = {"2": sliding / "2.png", "5": sliding / "5.png"}
+    do("look.train", shot=sliding / "shot", paint=paint_, out=look, steps=30)
+    return look
+
+
+def test_frames_that_close_the_way_between_two_paintings_show_both(
+    sliding: Path, crossing_look: Path, tmp_path: Path
+) -> None:
+    """They come one by one, when the painted ones have been there for long."""
+    shot = slide.write_shot(tmp_path / "shot", 1)
+    for frame in (2, 5, 3, 4):
+        shutil.copy2(sliding / "shot" / f"slide_{frame:04d}.exr", shot)
+        do("look.apply", shot=shot, look=crossing_look, out=tmp_path / "out", frames=[frame, frame])
+    for kind in ("out", "whole"):
+        do("look.apply", shot=shot, look=crossing_look, out=tmp_path / kind)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
+
+
 @pytest.mark.parametrize("missing", [4, 2])
 def test_frame_by_frame_equals_the_whole_across_a_gap_and_without_a_painting(
     sliding: Path, sliding_look: Path, tmp_path: Path, missing: int
@@ -179,14 +224,13 @@ def test_frame_by_frame_equals_the_whole_across_a_gap_and_without_a_painting(
         assert path.read_bytes() == (tmp_path / "single" / path.name).read_bytes(), path.name
 
 
-def test_two_paintings_cross_fade(sliding: Path, tmp_path: Path) -> None:
-    paint_ = {"2": sliding / "2.png", "5": sliding / "5.png"}
-    do("look.train", shot=sliding / "shot", paint=paint_, out=tmp_path / "two.look", steps=30)
-    do("look.apply", shot=sliding / "shot", look=tmp_path / "two.look", out=tmp_path / "out")
+def test_two_paintings_cross_fade(sliding: Path, crossing_look: Path, tmp_path: Path) -> None:
+    do("look.apply", shot=sliding / "shot", look=crossing_look, out=tmp_path / "out", frames=[1, 3])
+    do("look.apply", shot=sliding / "shot", look=crossing_look, out=tmp_path / "out")
     for frame in (2, 3, 4, 5):
         error = np.abs(styled(tmp_path / "out" / f"slide_{frame:04d}.exr") - slide.painted(frame)[..., :3] / 255.0)
         assert np.median(error) < 0.02
-    assert all(path.suffix == ".exr" for path in (tmp_path / "out").iterdir())  # what waited on the disk is gone
+    assert all(path.suffix == ".exr" for path in (tmp_path / "out").iterdir())  # what waited on the disk has no name
 
 
 def test_same_seed_same_bytes(sliding: Path, tmp_path: Path) -> None:

@@ -139,8 +139,9 @@ def test_params_refuse_in_clear_words():
         (lambda: params.paths_by_frame("paint"), "paint must be frame numbers with a file for each"),
         (lambda: params.finish(), "does not know sed"),
     ]:
-        with pytest.raises(errors.UsageError, match=words):
+        with pytest.raises(errors.UsageError, match=words) as told:
             getter()
+    assert "sed" not in told.value.remedy and "seconds" in told.value.remedy
 
 
 @pytest.mark.parametrize("frames", [[1], [5, 1], [1, 2, 3], "1-5", [1, "5"]])

@@ -145,7 +145,8 @@ def test_frames_are_selected_and_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "frame"), [("shot_0007", 7), ("shot-0007", 7), ("shot0007", 7), ("shot_-007", -7), ("-007", -7)]
+    ("name", "frame"),
+    [("shot_0007", 7), ("shot-0007", 7), ("shot0007", 7), ("shot_-007", -7), ("-007", -7), ("-1234", -1234)],
 )
 def test_frames_are_numbered_as_blender_names_them(tmp_path: Path, name: str, frame: int):
     write_exr(tmp_path / f"{name}.exr", picture(4, 4))

@@ -90,3 +90,8 @@ class ResidualBlock(nn.Module):
         hidden: Tensor = self.first(F.leaky_relu(pixel_norm(x), SLOPE, inplace=True))
         hidden = self.second(F.leaky_relu(hidden, SLOPE, inplace=True))
         return x + hidden
+
+
+def parameter_count(network: nn.Module) -> int:
+    """How many numbers it learns."""
+    return sum(p.numel() for p in network.parameters())

@@ -15,11 +15,6 @@ from .adversarial import Adversarial
 ANEW = "Train anew, from the start."
 
 
-def beside(weights: Path) -> Path:
-    """Where the training state of a file of weights lies, from which training can go on."""
-    return weights.with_name(weights.name + ".state")
-
-
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write nested dicts of tensors, numbers and strings; the file appears whole or not at all. ``OutputError``."""
     tensors: dict[str, Tensor] = {}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,24 +73,35 @@ class Styler:
         return self.out / self.shot.path(number).name
 
     def can_go_on(self, shot: Shot) -> bool:
-        """Whether ``shot`` is still the one that all that is kept here was computed from, further frames aside."""
-        return self._keys_to_come.isdisjoint(shot.frames) and self.reader.holds(shot)
-
-    def is_current(self, number: int) -> bool:
-        """Whether the frame is there, whole, and what would be made now."""
-        path = self.path(number)
-        return (
-            path.is_file()
-            and pictures.recipe(path) == self._recipe(number, stamp(self.shot.path(number)))
-            and pictures.is_whole(path)
-        )
-
-    def _recipe(self, number: int, render: Stamp) -> str:
-        """What a frame is made by: a hash of the look, the view that it is painted for (wherever Blender keeps that),
-        the render as it was when it was read, and whence paint is carried to it: frames that come later may bring more.
+        """Whether ``shot`` is still the one that all that is kept here was computed from, further frames aside, and
+        those do not close the way from here to another painted frame.
         """
-        _, size, changed = render
-        made_by = [*self._made_by, size, changed, self.journey.origin(self.shot, number)]
+        if not self._keys_to_come.isdisjoint(shot.frames) or not self.reader.holds(shot):
+            return False
+        last = self._last.number if self._last else None
+        return last is None or self.journey.origin(shot, last) == self.journey.origin(self.shot, last)
+
+    def is_current(self, number: int, wanted: Collection[int] = ()) -> bool:
+        """Whether the frame is there, whole, and what would be made now, in a run of the frames ``wanted``: one that
+        was made ``alone`` serves as long as the one before it is not among those.
+        """
+        path = self.path(number)
+        if not path.is_file():
+            return False
+        render, start = stamp(self.shot.path(number)), self.journey.origin(self.shot, number)[0]
+        before = number - (number > start) + (number < start)
+        ways = (False,) if before in wanted else (False, True)
+        made = pictures.recipe(path)
+        return any(made == self._recipe(number, render, alone) for alone in ways) and pictures.is_whole(path)
+
+    def _recipe(self, number: int, render: Stamp, alone: bool) -> str:
+        """What a frame is made by: a hash of the look, the view that it is painted for (wherever Blender keeps that),
+        the render as it was when it was read, the painted frames that it draws on, which may come later, and whether
+        it was made ``alone``: knowing nothing of the frame before it, though there is one.
+        """
+        origin = self.journey.origin(self.shot, number)
+        renders = [render, *(self.reader.seen(key) for key in origin if key in self.journey.keys)]
+        made_by = [*self._made_by, origin, [(size, changed) for _, size, changed in renders], alone]
         return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()
 
     def run(self, numbers: list[int], job: Job) -> Iterator[Path]:
@@ -102,11 +113,11 @@ class Styler:
             if self._ahead:
                 frames = one_ahead(frames)
             # Nobody but the step that works on it holds what a step makes: it is large.
-            for number, rgba in map(self._styled, map(self._painted, frames)):
+            for number, alone, rgba in map(self._styled, map(self._painted, frames)):
                 if writing:
                     yield writing.result()
                 job.check()
-                recipe = self._recipe(number, self.reader.seen(number))
+                recipe = self._recipe(number, self.reader.seen(number), alone)
                 writing = writer.submit(self._write, self.path(number), rgba, recipe)
             if writing:
                 yield writing.result()
@@ -115,16 +126,17 @@ class Styler:
         frame = self.reader.frame(stop.number)
         return Prepared(stop, frame, laid(stop.paintings, frame))
 
-    def _painted(self, now: Prepared) -> tuple[Frame, Tensor]:
-        """The frame and its picture (3, H, W) in display colours."""
-        frame = now.frame
+    def _painted(self, now: Prepared) -> tuple[Frame, bool, Tensor]:
+        """The frame, whether it was painted alone, and its picture (3, H, W) in display colours."""
+        frame, last = now.frame, self._last_output(now.stop)
+        alone = last is None and now.stop.neighbour is not None
         # What the artist painted is not for the network to change: it tints even what it means to keep.
         kept = ((now.paintings.history[3:] - KEPT) / (1 - KEPT)).clamp_(0, 1)
-        known = with_last(now.paintings, self._last_output(now.stop), frame)
+        known = with_last(now.paintings, last, frame)
         self._fill_holes(known, now.stop, frame)  # where they were, nothing is KEPT
         picture = self._paint(frame, now.stop.rest.rest, known)
         # And what the network made a moment ago it makes a little differently each time, which flickers.
-        return frame, picture.lerp_(known[:3], torch.maximum(kept, STEADY * known[3:]))
+        return frame, alone, picture.lerp_(known[:3], torch.maximum(kept, STEADY * known[3:]))
 
     def _paint(self, frame: Frame, rest: guides.Array, history: Tensor) -> Tensor:
         def see(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
@@ -132,9 +144,9 @@ class Styler:
 
         return paint(self.network, history, see, self.tile)
 
-    def _styled(self, painted: tuple[Frame, Tensor]) -> tuple[int, HalfImage]:
-        """The frame's number, and its picture (H, W, 4) as its file is to have it."""
-        frame, picture = painted
+    def _styled(self, painted: tuple[Frame, bool, Tensor]) -> tuple[int, bool, HalfImage]:
+        """The frame's number, whether it was painted alone, and its picture (H, W, 4) as its file is to have it."""
+        frame, alone, picture = painted
         display = pictures.woven([plane.numpy() for plane in (*picture, *frame.alpha)])
         straight = self.shot.view.from_display(display).reshape(-1, 4)
         made = np.empty((frame.height, frame.width, 4), np.float16)
@@ -144,7 +156,7 @@ class Styler:
 
         in_chunks(work, len(straight))
         self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(made, self.shot.view))
-        return frame.number, made
+        return frame.number, alone, made
 
     def _fill_holes(self, known: Tensor, stop: Stop, frame: Frame) -> None:
         if stop.paintings:
@@ -191,8 +203,10 @@ def apply_shot(
     """Style ``frames`` (first and last, inclusive; all without) of ``shot`` into ``out``.
 
     Frames that are there and whole are not made again, unless their render has changed, another look or view made
-    them, or a painted frame that has come since carries its paint to them. A styler that ended well is kept for the
-    next call: while Blender renders, frames come one by one.
+    them, a painted frame has come since or has changed whose paint is carried to them, or they were made without the
+    frame before them, which is now made too. A styler that ended well is kept for the next call: while Blender renders,
+    frames come one by one. Raises ``UsageError`` where it would write over the shot's own frames, and what reading the
+    shot and the look and writing frames raise.
     """
     global _recent
     if out.resolve() == shot.folder.resolve():
@@ -210,21 +224,26 @@ def apply_shot(
     todo = []
     for number in wanted:
         job.check()
-        if not styler.is_current(number):
+        if not styler.is_current(number, wanted):
             todo.append(number)
     written: list[Path] = []
     started = time.monotonic()
-    for path in styler.run(todo, job):
-        written.append(path)
-        rate = len(written) / (time.monotonic() - started)
-        job.progress(
-            len(written) / len(todo),
-            f"Styled {path.name}",
-            path=str(path),
-            rate=rate,
-            remaining=(len(todo) - len(written)) / rate,
-        )
-    _recent = key, styler
+    try:
+        for path in styler.run(todo, job):
+            written.append(path)
+            rate = len(written) / (time.monotonic() - started)
+            job.progress(
+                len(written) / len(todo),
+                f"Styled {path.name}",
+                path=str(path),
+                rate=rate,
+                remaining=(len(todo) - len(written)) / rate,
+            )
+        if not styler.journey.waits:
+            _recent = key, styler
+    finally:
+        if _recent is None:
+            styler.journey.close()
     seconds = time.monotonic() - started
     return {
         "written": [str(path) for path in sorted(written)],

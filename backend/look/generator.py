@@ -225,7 +225,3 @@ class LookGenerator(nn.Module):
         around = self.surroundings(quarter)
         share_out(paint, strips)
         return result
-
-
-def parameter_count(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())

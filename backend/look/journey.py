@@ -1,17 +1,17 @@
 """The order of frames: outward from the painted ones, so that what was painted flows to where it was not."""
 
+import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..beside import part_of
 from ..images import output_error
 from ..job import Job
 from ..motion import RestPose, Track
@@ -51,8 +51,8 @@ class Leg:
         self._walk = Walk(start, motion(start, direction), SPARSE)
         self._key: StyledFrame | None = None
         self._coming: StyledFrame | None = None
-        self._waiting: dict[int, Path] = {}
-        weakref.finalize(self, _remove, self._waiting.values())
+        self._waiting: dict[int, int] = {}  # where the tracks begin in
+        self._tracks: BinaryIO | None = None
         self._arrive()
 
     @property
@@ -86,7 +86,8 @@ class Leg:
     def look_ahead(self, shot: Shot, job: Job) -> None:
         """At a key frame: walk back to here from the next one, so that the two paintings can cross-fade between.
 
-        The tracks wait on disk, since the frames between two key frames may be many.
+        The tracks wait on disk, since the frames between two key frames may be many: in a file without a name, which
+        is gone with the process. Raises OutputError.
         """
         ahead = [number for number in self._keys if number > self.number]
         if self.direction < 0 or not ahead or self.number not in self._keys:
@@ -96,29 +97,47 @@ class Leg:
         if not back or back[-1] != self.number:
             return
         walk = Walk(coming.number, self._motion(coming.number, 0), SPARSE)
+        tracks = self._emptied()
         for number in back:
             job.check()
             walk.step(number, self._motion(number, 0))
-            track = walk.track
-            path = self._waiting[number] = part_of(self._scratch / f"{number}.npz")
+            self._waiting[number] = tracks.tell()
             try:
-                np.savez(path, flow=track.flow.numpy(), valid=track.valid.numpy() > 0)
+                np.save(tracks, walk.track.flow.numpy())
+                np.save(tracks, walk.track.valid.numpy() > 0)
+                tracks.flush()
             except OSError as error:
-                raise output_error(path, error) from error
+                raise output_error(self._scratch, error) from error
         self._coming = coming
 
+    def _emptied(self) -> BinaryIO:
+        """The file of the tracks, with nothing in it."""
+        self.close()
+        try:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            tracks = self._tracks = tempfile.TemporaryFile(prefix=".paintover-", dir=self._scratch)  # noqa: SIM115
+        except OSError as error:
+            raise output_error(self._scratch, error) from error
+        weakref.finalize(self, tracks.close)
+        return tracks
+
+    def close(self) -> None:
+        """Let go of the tracks that wait, and of the disk that they take."""
+        self._waiting.clear()
+        if self._tracks is not None:
+            self._tracks.close()
+
+    @property
+    def waits(self) -> bool:
+        """Whether tracks wait for frames further on."""
+        return any((number - self.number) * self.direction > 0 for number in self._waiting)
+
     def _kept(self, number: int) -> Track:
-        """The track that ``look_ahead`` left for this frame; its file goes, for no frame is passed twice."""
-        path = self._waiting.pop(number)
-        with np.load(path) as kept:
-            track = Track(torch.from_numpy(kept["flow"]), torch.from_numpy(kept["valid"]).float())
-        path.unlink()
-        return track
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+        """The track that ``look_ahead`` left for this frame."""
+        assert self._tracks is not None
+        self._tracks.seek(self._waiting[number])
+        flow, valid = np.load(self._tracks), np.load(self._tracks)
+        return Track(torch.from_numpy(flow), torch.from_numpy(valid).float())
 
 
 class Journey:
@@ -130,7 +149,7 @@ class Journey:
     def __init__(self, keys: list[StyledFrame], motion: MotionOf, scratch: Path) -> None:
         """``motion(number, onward)`` reads what motion needs of a frame, and may read more on the way. ``onward``: -1
         or 1, where the next stop lies, or 0 on a walk without stops. ``scratch``: a folder on a disk with room for the
-        tracks between two key frames, some 9 bytes a pixel; they are hidden there, and go when they were used.
+        tracks between two key frames, some 9 bytes a pixel.
         """
         self.keys = {key.number: key for key in keys}
         self._motion, self._scratch = motion, scratch
@@ -144,6 +163,7 @@ class Journey:
             leg = self._leg
             beyond = leg is not None and all((number - leg.number) * direction > 0 for number in left)
             if leg is None or (leg.start, leg.direction) != (start, direction) or not beyond:
+                self.close()
                 leg = self._leg = Leg(start, direction, self.keys, self._motion, self._scratch)
                 leg.look_ahead(shot, job)
                 if start in left:
@@ -159,12 +179,24 @@ class Journey:
                     left.discard(number)
                     yield leg.stop()
 
-    def origin(self, shot: Shot, number: int) -> tuple[int, int | None]:
-        """Where the way to a frame begins, and the key frame that lies ahead there: more frames may change them."""
+    @property
+    def waits(self) -> bool:
+        """Whether tracks wait on disk for frames further on."""
+        return self._leg is not None and self._leg.waits
+
+    def close(self) -> None:
+        """Let go of what waits on disk; the leg that it waits for cannot be gone on with."""
+        if self._leg is not None:
+            self._leg.close()
+
+    def origin(self, shot: Shot, number: int) -> tuple[int, int, int | None]:
+        """Where the way to a frame begins, the key frame passed last on it (or the beginning again), and the one that
+        lies ahead: more frames may change them.
+        """
         row = _row(shot, number)
-        start = self._start(row)
-        ahead = [key for key in row & self.keys.keys() if key > number >= start]
-        return start, min(ahead, default=None)
+        start, keys = self._start(row), row & self.keys.keys()
+        last = max((key for key in keys if key <= number), default=start)
+        return start, last, min((key for key in keys if key > number >= start), default=None)
 
     def _start(self, row: set[int]) -> int:
         """Of an unbroken row of frames: its first key frame or, where nothing is painted, its first frame, so that rest

@@ -40,7 +40,7 @@ class Reader:
         self._seen.setdefault(number, stamp(self._shot.path(number)))
 
     def seen(self, number: int) -> Stamp:
-        """What the frame's file was when it was looked at last, before it was read."""
+        """What the frame's file was when it was looked at first, before it was read."""
         return self._seen[number]
 
     def holds(self, shot: Shot) -> bool:

@@ -11,15 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images as pictures
+from ..beside import state_of
 from ..errors import LookError, UsageError
 from ..job import Job
 from ..learning import checkpoint, device
+from ..learning.blocks import parameter_count
 from ..learning.loop import Budget, Outcome, fit, try_drawing
 from ..shot import Shot
 from . import guides, tiles
 from .examples import gather, gather_images, read_paintings
 from .file import LookFile
-from .generator import CELL, Config, parameter_count
+from .generator import CELL, Config
 from .journey import fingerprint
 from .model import Example, LookModel, no_history, sparse
 
@@ -66,7 +68,7 @@ def train(
         raise UsageError("Nothing to learn from.", "Name a shot with painted frames, or images with their paintings.")
 
     model = LookModel(config, examples, seed)
-    state = checkpoint.beside(out)
+    state = state_of(out)
     if resume:
         checkpoint.resume(model, state, LookError)
     before = model.steps
