@@ -1,4 +1,4 @@
-"""What the demo shows and measures: contact sheet, colour error, warp ratio."""
+"""What the demo shows and measures: contact sheet and colour error."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,17 +49,9 @@ def colour_error(wanted: Bytes, final: Path, counted: NDArray[np.bool_] | None =
     return {"p999": float(np.percentile(off, 99.9)), "max": float(off.max())} if off.size else {"p999": 0.0, "max": 0.0}
 
 
-def _display(painting: Bytes) -> NDArray[np.float32]:
+def display_of(painting: Bytes) -> NDArray[np.float32]:
     """HxWx3 display colours, 0..1."""
     return np.ascontiguousarray(painting[..., :3], np.float32) / np.float32(255)
-
-
-def reachable(shot: Shot, painting: Bytes) -> NDArray[np.bool_]:
-    """HxW: the pixels whose colour the scene's view transform can show at all (AgX shows no pure yellow, say)."""
-    display = _display(painting)
-    off = np.abs(shot.view.to_display(shot.view.from_display(display)) - display).max(axis=-1)
-    result: NDArray[np.bool_] = off <= 2 / 255
-    return result
 
 
 def styled_display(shot: Shot, styled: Path) -> Bytes:
@@ -70,7 +62,7 @@ def styled_display(shot: Shot, styled: Path) -> Bytes:
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:
     """Write a painting as if the look had made exactly it."""
-    linear = shot.view.from_display(_display(painting))
+    linear = shot.view.from_display(display_of(painting))
     images.write_exr(target, np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1))
 
 

@@ -8,7 +8,6 @@ python3 build.py demo --blend FILE [--frames A-B] [--paint FRAME=IMAGE]
 import argparse
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -33,8 +32,9 @@ from addon.backend.errors import (
     from_json,
 )
 from addon.backend.shot import Shot
+from addon.backend.words import frame_range, painted_frame
 from addon.client import SubprocessBackend
-from addon.paths import frame_path
+from addon.paths import frame_path, runs
 
 from . import results
 from .harbour.burning import BURNING
@@ -128,6 +128,11 @@ class Demo:
         if known.get("source") == digest.hexdigest() and self.copy.is_file():
             self.facts = known
             return
+        for path in (source, *self.options.paint.values()):
+            if path and path.resolve().is_relative_to(self.work.resolve()):
+                raise OutputError(
+                    f"{path} lies in the demo's own folder, which is made anew.", "Copy it somewhere else first."
+                )
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
         if source is None:
@@ -173,7 +178,8 @@ class Demo:
             took = time.monotonic() - began
             affordable = max(FEWEST, int(RENDER_BUDGET / took))
             if len(todo) > affordable and self.options.blend and not self.options.frames:
-                self.facts["last"] -= len(todo) - affordable
+                last = self.facts["last"] - (len(todo) - affordable)
+                self.facts["last"] = min(self.facts["last"], max([last, *self.options.paint]))
                 self.notes.append(f"a frame takes {took:.0f} s to render here: {len(self.frames)} frames")
         shot = Shot.open(self.passes)
         empty = results.background(shot, shot.frames[0])
@@ -278,7 +284,7 @@ class Demo:
             self.notes.append(f"colour is not measured: {error.message}")
             return {}
         final = self.composite(as_styled, shown, range(key, key + 1))[key]
-        shown_by_view = results.reachable(shot, painting)
+        shown_by_view = shot.view.reachable(results.display_of(painting))
         unreachable = round(1 - float(shown_by_view.mean()), 5)
         each = [
             results.colour_error(results.styled_display(shot, self.frame(styled, number)), path)
@@ -355,32 +361,6 @@ class Demo:
             "movie": None if still else str(film),
             "final": str(self.final),
         }
-
-
-def runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
-    """Consecutive numbers as (first, last)."""
-    start = 0
-    for index in range(1, len(numbers) + 1):
-        if index == len(numbers) or numbers[index] != numbers[index - 1] + 1:
-            yield numbers[start], numbers[index - 1]
-            start = index
-
-
-def frame_range(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(-?\d+)-(-?\d+)|(-?\d+)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text} is no frame range: write 1-24, or 7")
-    first, last = (int(found[1]), int(found[2])) if found[1] else (int(found[3]), int(found[3]))
-    if first > last:
-        raise argparse.ArgumentTypeError(f"the frame range {text} runs backwards")
-    return first, last
-
-
-def painted_frame(text: str) -> tuple[int, Path]:
-    number, _, path = text.partition("=")
-    if not path or not number.lstrip("-").isdigit():
-        raise argparse.ArgumentTypeError(f"{text} is no painted frame: write FRAME=IMAGE, such as 12=painted.png")
-    return int(number), Path(path).absolute()
 
 
 def options_from(words: list[str]) -> argparse.Namespace:

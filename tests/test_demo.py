@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from addon import paths
 from backend.shot import Shot
-from demo import results, run
+from demo import results
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENES = ROOT.parent / "shared" / "data" / "scenes"
@@ -144,6 +145,19 @@ def test_no_file_and_nonsense_for_a_file(tmp_path: Path) -> None:
     assert "nonsense.blend" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_what_lies_where_the_demo_works_is_not_lost(tmp_path: Path) -> None:
+    """A painting that an earlier run made, refined; and a copy of the file that it made."""
+    (tmp_path / ".paintover-demo").touch()
+    for blend, painting in (("shot.blend", "work/shot/refined.png"), ("work/shot/shot.blend", "painting.png")):
+        files = [tmp_path / blend, tmp_path / painting]
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        done = demo("--blend", files[0], "--out", tmp_path, "--paint", f"1={files[1]}")
+        assert done.returncode == 1 and "the demo's own folder" in done.stderr
+        assert all(file.is_file() for file in files)
+
+
 @pytest.mark.parametrize("words", [("--frames", "9-3"), ("--paint", "picture.png"), ("--seconds", "long")])
 def test_wrong_usage(words: tuple[str, ...]) -> None:
     assert demo(*words).returncode == 2
@@ -169,8 +183,8 @@ def test_the_harbour_is_built_whole(tmp_path: Path) -> None:
 
 
 def test_runs_and_columns() -> None:
-    assert list(run.runs([1, 2, 3, 7, 9, 10])) == [(1, 3), (7, 7), (9, 10)]
-    assert list(run.runs([])) == []
+    assert paths.runs([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
+    assert paths.runs([]) == []
     assert results.columns(list(range(1, 25)), [13]) == [1, 9, 13, 24]
     assert results.columns([5], [5]) == [5]
     assert results.columns(list(range(24)), [0, 1, 2, 3, 4]) == [0, 1, 2, 3, 4]
