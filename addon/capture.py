@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class _Saved:
 
 
 _hooks: list[FrameHook] = []
+_end_hooks: list[Callable[[str], None]] = []
 _waiting: list[_Saved] = []
 _wanted: set[str] = set()  # scenes whose frames are kept whatever ``is_on`` says
 _slot = 0  # of the Render Result, that Blender renders into
@@ -67,6 +68,18 @@ def off_frame(hook: FrameHook) -> None:
         _hooks.remove(hook)
 
 
+def on_end(hook: Callable[[str], None]) -> None:
+    """Call ``hook`` with the scene's name at the end of ``wanted``, however that ends. The same twice counts once."""
+    if hook not in _end_hooks:
+        _end_hooks.append(hook)
+
+
+def off_end(hook: Callable[[str], None]) -> None:
+    """Stop calling ``hook``."""
+    if hook in _end_hooks:
+        _end_hooks.remove(hook)
+
+
 @contextmanager
 def wanted(scene: bpy.types.Scene) -> Iterator[None]:
     """Every render of ``scene`` is captured inside, also where the artist has not asked for it."""
@@ -76,6 +89,8 @@ def wanted(scene: bpy.types.Scene) -> Iterator[None]:
         yield
     finally:
         _wanted.discard(name)
+        for hook in tuple(_end_hooks):
+            hook(name)
 
 
 def is_wanted(scene: bpy.types.Scene) -> bool:
@@ -170,7 +185,15 @@ def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
             "Look at the folder's permissions, and at the space that is left on the disk.",
             folder=str(folder),
         ) from error
+    finally:
+        _remove(hidden)
     return path
+
+
+def _remove(hidden: Path) -> None:
+    """One that nobody will rename; as a rule it is not there any more."""
+    with suppress(OSError):
+        hidden.unlink()
 
 
 def _is_captured(scene: bpy.types.Scene) -> bool:
@@ -191,6 +214,7 @@ def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
         write_card(scene, places.passes)
     except errors.PaintoverError as error:
         last_error = error
+        _remove(hidden)
     else:
         last_error = None
         _waiting.append(_Saved(scene.name, scene.frame_current, hidden, path))
@@ -205,6 +229,7 @@ def _on_good(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
             saved.hidden.replace(saved.path)
         except OSError as error:
             last_error = errors.OutputError(f"{saved.path} cannot be written: {error}.", "Look at the folder.")
+            _remove(saved.hidden)
             continue
         for hook in tuple(_hooks):
             hook(saved.scene, saved.frame, saved.path)
@@ -213,7 +238,7 @@ def _on_good(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
 @persistent  # type: ignore[untyped-decorator]
 def _on_cancel(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     while _waiting:
-        _waiting.pop().hidden.unlink(missing_ok=True)
+        _remove(_waiting.pop().hidden)
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -230,7 +255,7 @@ def _on_init(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
         return
     if image is None:
         _make_render_result()
-    switched = passes.enable(scene, passes.main_layer(scene))
+    switched = passes.enable(passes.main_layer(scene))
     if switched:
         print(f"Paintover: switched on for this run: {', '.join(switched)}", flush=True)
     for warning in passes.warnings(scene):
@@ -273,3 +298,4 @@ def unregister() -> None:
     """Stop listening. Hooks are forgotten."""
     handlers.leave(_LISTENERS)
     _hooks.clear()
+    _end_hooks.clear()

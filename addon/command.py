@@ -5,7 +5,6 @@ Progress and results go to stdout, errors to stderr. Exit codes: 0 done, 1 faile
 
 import argparse
 import contextlib
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import bpy
 
 from . import jobs, paths, properties
 from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, PaintoverError, UsageError
+from .backend.words import frame_range, painted_frame
 from .effect.properties import in_scene, of
 from .operators.apply import apply_look
 from .operators.compositor import compositor_insert, final_frames
@@ -28,27 +28,11 @@ from .operators.train import train_look
 Frames = tuple[int, int]
 
 
-def frame_range(text: str) -> Frames:
-    """``3-8`` -> (3, 8); ``5`` -> (5, 5)."""
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
-    if match is None or int(match[1]) > int(match[2] or match[1]):
-        raise argparse.ArgumentTypeError(f"{text} is no frame range: write 10-24, or 10")
-    return int(match[1]), int(match[2] or match[1])
-
-
 def whole_number(text: str) -> int:
     """A count that is at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
     return int(text)
-
-
-def painted_frame(text: str) -> tuple[int, Path]:
-    """``5=a.png`` -> (5, a.png)."""
-    frame, equals, path = text.partition("=")
-    if not (equals and path and frame.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text} is no painted frame: write FRAME=IMAGE, such as 5=painted.png")
-    return int(frame), Path(path).absolute()
 
 
 def _work_on(scene: bpy.types.Scene, frames: Frames | None) -> Frames:

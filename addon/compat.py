@@ -13,7 +13,6 @@ Socket = Any
 Scene = Any
 
 IS_5 = bpy.app.version >= (5, 0, 0)
-EEVEE = "BLENDER_EEVEE" if IS_5 else "BLENDER_EEVEE_NEXT"
 OUTPUT = "NodeGroupOutput" if IS_5 else "CompositorNodeComposite"
 
 

@@ -8,6 +8,7 @@ from . import artists_tree, compat, paths, styled_group
 from .artists_tree import EFFECT, MARK
 from .backend import errors
 from .compat import Node
+from .node_builder import image_of
 
 
 def find(scene: bpy.types.Scene) -> bpy.types.Node | None:
@@ -36,7 +37,7 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
     node: Node = find(scene) or artists_tree.add(tree, scene, styled_group.new(), styled_group.NAME)
     if node.node_tree.users > 1:  # the scene was copied: each scene has frames of its own
         node.node_tree = node.node_tree.copy()
-    image = sequence(paths.frame_path(frames_folder, name, there[0]), styled_group.image_of(node.node_tree))
+    image = sequence(paths.frame_path(frames_folder, name, there[0]), image_of(node.node_tree))
     styled_group.fill(node.node_tree, image, first, last)
     placed: bpy.types.Node = node
     return placed
@@ -71,7 +72,7 @@ def remove(scene: bpy.types.Scene) -> bool:
 def _drop_group(group: bpy.types.NodeTree) -> None:
     if group.users:
         return
-    image = styled_group.image_of(group)
+    image = image_of(group)
     bpy.data.node_groups.remove(group)
     if image is not None and not image.users and image.get(MARK):
         bpy.data.images.remove(image)

@@ -10,6 +10,7 @@ from bpy.app.handlers import persistent
 from . import compat, exr, handlers, paths, properties
 from .backend import errors
 from .compat import Node
+from .node_builder import play
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
 from .rendering import frames_between
@@ -153,11 +154,11 @@ def _read_shot(
         matte, layer = node.matte_id, node.layer_name
         node.source, node.image = "IMAGE", image
         node.layer_name, node.matte_id = layer, matte
-        _play(node, frames)
+        play(node, *frames)
     elif node.bl_idname == "CompositorNodeRLayers" and node.scene in scenes:
         reader: Node = tree.nodes.new("CompositorNodeImage")
         reader.image = image
-        _play(reader, frames)
+        play(reader, *frames)
         if reader.has_layers and reader.layer != node.layer:
             try:
                 reader.layer = node.layer
@@ -171,11 +172,6 @@ def _read_shot(
                     raise _not_in_shot(f"pass {name}")
                 tree.links.new(passes[name], link.to_socket)
         tree.nodes.remove(node)
-
-
-def _play(node: Node, frames: tuple[int, int]) -> None:
-    first, last = frames
-    node.frame_start, node.frame_duration, node.frame_offset = first, last - first + 1, first - 1
 
 
 def _not_in_shot(what: str) -> errors.ShotError:

@@ -45,7 +45,7 @@ def hold(scene: bpy.types.Scene) -> None:
         }
         properties.of(scene).before = json.dumps(before)
     _switch_off(scene)
-    passes.enable(scene, layer)
+    passes.enable(layer)
 
 
 def _switch_off(scene: bpy.types.Scene) -> None:

@@ -14,6 +14,7 @@ import bpy
 
 from . import preferences
 from .backend.errors import Cancelled, PaintoverError, UsageError
+from .backend.words import pace
 
 if TYPE_CHECKING:
     from .client import Backend
@@ -25,7 +26,7 @@ Sink = Callable[[Report], None]
 
 
 class Ticket(Protocol):
-    """Work under way, as ``client.Ticket`` and ``client.install`` give it."""
+    """Work under way, as ``client``, ``client.install`` and ``render_ticket`` give it."""
 
     @property
     def done(self) -> bool: ...
@@ -74,6 +75,7 @@ class Session:
     choice: preferences.BackendChoice | None = None
     running: Running | None = None  # what a window follows
     waited_for: Ticket | None = None  # what a script waits for
+    again: list[Ticket] = field(default_factory=list)  # frames that are styled once more after a render
     failure: PaintoverError | None = None
     notice: str = ""
     status_shown: bool = False  # the line of progress stands in the status bar
@@ -158,8 +160,9 @@ def cancel() -> None:
     if session.running is not None:
         session.running.ending = "Cancelling"
         session.running.ticket.cancel()
-    if session.waited_for is not None:
-        session.waited_for.cancel()
+    for ticket in (session.waited_for, *session.again):
+        if ticket is not None:
+            ticket.cancel()
 
 
 def abandon() -> None:
@@ -177,14 +180,6 @@ def note_failure(error: PaintoverError) -> None:
         session.failure = error
 
 
-def clock(seconds: float) -> str:
-    """``75`` -> ``1:15``."""
-    whole = max(0, round(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def facts(report: Report) -> list[str]:
     """The numbers of a progress report in words: step, loss, rate, time left."""
     words = []
@@ -192,11 +187,7 @@ def facts(report: Report) -> list[str]:
         words.append(f"step {report['step']}")
     if report.get("loss") is not None:
         words.append(f"loss {report['loss']:.3f}")
-    if report.get("rate") is not None:
-        words.append(f"{report['rate']:.2g}/s" if report["rate"] < 10 else f"{report['rate']:.0f}/s")
-    if report.get("remaining") is not None:
-        words.append(f"{clock(report['remaining'])} left")
-    return words
+    return words + pace(report)
 
 
 def line(title: str, report: Report) -> str:

@@ -1,7 +1,7 @@
 """A .blend that is saved for the first time gets a place of its own: its passes, paintings and looks come along.
 
 Until then they are in Blender's temporary folder, which goes when Blender quits. One that is saved into another folder
-leaves them where they are, and names them there.
+leaves them where they are, and its settings name them there. What Blender undoes afterwards is named anew.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 import bpy
@@ -16,6 +17,7 @@ from bpy.app.handlers import persistent
 
 from . import compat, handlers, jobs, paths, properties
 from .artists_tree import EFFECT
+from .backend.beside import state_of
 from .backend.errors import OutputError
 from .effect.properties import free_folder, is_effect, of
 from .operators.shot import look_file
@@ -24,9 +26,13 @@ from .operators.textures import texture_look_file
 FILES = ("look", "texture_look", "texture_painting")  # settings that name a file
 UNNAMED = {"look": look_file, "texture_look": texture_look_file}  # and what they mean where they do not
 
+_UNFINISHED = shutil.ignore_patterns(".*.part*")  # of these each moment one goes and another comes
+
 # Where the files of each scene, and the effects, are, while the .blend is saved for the first time.
 _unsaved: dict[str, paths.Places] = {}
 _unsaved_effects: list[Path] = []
+# From where to where files have gone since the .blend was opened.
+_renamed: list[tuple[Path, Path]] = []
 # What each scene's settings named while a .blend that has a place is saved, perhaps into another.
 _files_before: dict[str, list[Path | None]] = {}
 
@@ -51,31 +57,47 @@ def _own_scenes() -> list[bpy.types.Scene]:
     return [scene for scene in bpy.data.scenes if scene.library is None]
 
 
-def move_in(scene: bpy.types.Scene, old: paths.Places, again: bool = False) -> bool:
-    """Copy what is in ``old`` to the scene's place now, and name it there. False: there was nothing.
+def move_in(scene: bpy.types.Scene, old: Path, new: Path) -> bool:
+    """Copy what is in ``old`` to ``new``, where it is newer, and name it there. False: there was nothing.
 
-    Copied, because a render or the backend may be at work in the old place; ``again``, when they are done, what is
-    newer there. Raises OutputError.
+    Copied, because a render or the backend may be at work in the old place: when they are done, it is called again.
+    Raises OutputError.
     """
-    new = paths.places(scene)
-    if not old.folder.is_dir():
+    if not old.is_dir():
         return False
     try:
-        shutil.copytree(old.folder, new.folder, dirs_exist_ok=again, copy_function=_copy_newer)
-    except FileExistsError as error:
-        raise OutputError(
-            f"{new.folder} holds another shot already. This one's passes and paintings are still in {old.folder}.",
-            "Move them yourself before Blender quits, or give the scene another name and render again.",
-        ) from error
+        shutil.copytree(old, new, dirs_exist_ok=True, copy_function=_copy_newer, ignore=_UNFINISHED)
     except OSError as error:  # shutil.Error too: it holds what could not be copied
         raise OutputError(
-            f"Passes and paintings could not be copied to {new.folder}: {error}.",
-            f"They are still in {old.folder}, until Blender quits.",
+            f"Passes and paintings could not be copied to {new}: {error}.",
+            f"They are still in {old}, until Blender quits.",
         ) from error
-    for owner, name in _named(scene):
-        setattr(owner, name, _moved(getattr(owner, name), old.folder, new.folder))
-    _name_images(old.folder, new.folder)
+    _renamed.append((old, new))
+    _rename(scene, old, new)
+    place, look = paths.places(scene).folder, new / look_file(scene).name
+    if new != place:
+        if not properties.of(scene).look and look.is_file():
+            properties.of(scene).look = compat.portable_path(look)
+        jobs.note_failure(
+            OutputError(
+                f"{place} holds another shot already. This one's passes and paintings are in {new}.",
+                "Give the scene another name, and render its passes again.",
+            )
+        )
     return True
+
+
+def _free(folder: Path) -> Path:
+    """The ``folder``, or one beside it with a number, that is not there yet: another shot is left alone."""
+    numbered = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
+    return next(place for place in chain([folder], numbered) if not place.exists())
+
+
+def _rename(scene: bpy.types.Scene, old: Path, new: Path) -> None:
+    """Let settings and images name what was ``old``, or in it, by its new place."""
+    for owner, name in _named(scene):
+        setattr(owner, name, _moved(getattr(owner, name), old, new))
+    _name_images(old, new)
 
 
 def _copy_newer(source: str, target: str) -> None:
@@ -83,31 +105,38 @@ def _copy_newer(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _move_in_again_later(moved: dict[str, paths.Places]) -> None:
+def _move_in_again_later(moved: dict[str, tuple[Path, Path]]) -> None:
     """What is under way puts its result in the old place: when it is done, fetch that too."""
     running = jobs.session.running
-    if running is None:
+    if running is None or not moved:
         return
-    finish = running.work.finish
+    finish, blend = running.work.finish, bpy.data.filepath
 
-    def finish_and_move(value: jobs.Report) -> None:
+    def fetch() -> None:
+        for name, (old, new) in moved.items():
+            scene: bpy.types.Scene | None = bpy.data.scenes.get(name)
+            if scene is not None and bpy.data.filepath == blend:  # and not yet saved somewhere else
+                move_in(scene, old, new)
+
+    def finish_and_fetch(value: jobs.Report) -> None:
+        fetch()  # it looks for the result in the new place,
         finish(value)
-        for name, old in moved.items():
-            if name in bpy.data.scenes:
-                move_in(bpy.data.scenes[name], old, again=True)
+        fetch()  # and may name some of it in the old one
 
-    running.work = dataclasses.replace(running.work, finish=finish_and_move)
+    running.work = dataclasses.replace(running.work, finish=finish_and_fetch)
 
 
 def _stay(scene: bpy.types.Scene, before: list[Path | None]) -> bool:
     """Let the settings name the files that they named ``before``; a look that they did not name is copied, since
-    training writes to where they mean. False: nothing is named otherwise. Raises OutputError.
+    training writes to where they mean, unless it may be training now. False: nothing is named otherwise. Raises
+    OutputError.
     """
     changed = False
     for (owner, name), was, now in zip(_named(scene), before, _files(scene), strict=True):
         if was is None or now is None or now == was:
             continue
-        if getattr(owner, name):
+        if getattr(owner, name) or jobs.session.running is not None:
+            _renamed.append((now, was))
             setattr(owner, name, compat.portable_path(was))
             changed = True
         else:
@@ -116,21 +145,18 @@ def _stay(scene: bpy.types.Scene, before: list[Path | None]) -> bool:
 
 
 def _copy_look(old: Path, new: Path) -> None:
-    """With the state that its training goes on from. One that is there already stays."""
+    """With the state that its training goes on from. One that is there already stays, and its own state."""
+    if new.exists():
+        return
     try:
-        for source, target in ((old, new), (_state_of(old), _state_of(new))):
-            if source.is_file() and not target.exists():
+        for source, target in ((state_of(old), state_of(new)), (old, new)):
+            if source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
     except OSError as error:
         raise OutputError(
             f"The look could not be copied to {new.parent}: {error}.", f"It is still in {old.parent}."
         ) from error
-
-
-def _state_of(look: Path) -> Path:
-    """Where the backend keeps the state of a look's training."""
-    return look.with_name(look.name + ".state")
 
 
 def move_effects_in(old: Path) -> bool:
@@ -143,7 +169,7 @@ def move_effects_in(old: Path) -> bool:
         settings = of(thing)
         source, folder = old / settings.folder, free_folder(settings.folder, thing)
         try:
-            shutil.copytree(source, paths.effects() / folder)
+            shutil.copytree(source, paths.effects() / folder, ignore=_UNFINISHED)
         except OSError as error:
             raise OutputError(
                 f"The frames of {thing.name} could not be copied to {paths.effects()}: {error}.",
@@ -152,6 +178,7 @@ def move_effects_in(old: Path) -> bool:
         for group in bpy.data.node_groups:
             if group.get(EFFECT) == settings.folder:
                 group[EFFECT] = folder
+        _renamed.append((source, paths.effects() / folder))
         _name_images(source, paths.effects() / folder)
         settings.folder = folder
         moved = True
@@ -187,9 +214,9 @@ def _on_save_post(*_: object) -> None:
         return
     moved = False
     scenes = {scene.name: scene for scene in _own_scenes()}
-    free = {name: old for name, old in _unsaved.items() if not paths.places(scenes[name]).folder.exists()}
-    _move_in_again_later(free)
-    moves = [partial(move_in, scenes[name], old) for name, old in _unsaved.items()]
+    moving = {name: (old.folder, _free(paths.places(scenes[name]).folder)) for name, old in _unsaved.items()}
+    _move_in_again_later(moving)
+    moves = [partial(move_in, scenes[name], old, new) for name, (old, new) in moving.items()]
     moves += [partial(move_effects_in, old) for old in _unsaved_effects]
     moves += [partial(_stay, scenes[name], before) for name, before in _files_before.items()]
     for move in moves:
@@ -200,11 +227,36 @@ def _on_save_post(*_: object) -> None:
     _unsaved.clear()
     _unsaved_effects.clear()
     _files_before.clear()
-    if moved:
-        bpy.ops.wm.save_mainfile()  # what has just been saved names other places
+    if moved:  # what has just been saved names other places
+        settings = bpy.context.preferences.filepaths
+        versions, settings.save_version = settings.save_version, 0  # and is not worth a backup
+        try:
+            bpy.ops.wm.save_mainfile()
+        finally:
+            settings.save_version = versions
 
 
-_LISTENERS = (("save_pre", _on_save_pre), ("save_post", _on_save_post))
+@persistent  # type: ignore[untyped-decorator]
+def _on_undo(*_: object) -> None:
+    """Blender brings back names from before a save, when things were somewhere else."""
+    for old, new in _renamed:
+        if not old.is_file():  # nothing has been put there since
+            for scene in _own_scenes():
+                _rename(scene, old, new)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _on_load(*_: object) -> None:
+    _renamed.clear()
+
+
+_LISTENERS = (
+    ("save_pre", _on_save_pre),
+    ("save_post", _on_save_post),
+    ("undo_post", _on_undo),
+    ("redo_post", _on_undo),
+    ("load_post", _on_load),
+)
 
 
 def register() -> None:

@@ -18,6 +18,18 @@ def factor(group: Node, name: str, value: float, description: str) -> None:
     made.default_value = value
 
 
+def image_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
+    """The image sequence in a node group, if there is one."""
+    nodes: list[Node] = [node for node in group.nodes if node.bl_idname == "CompositorNodeImage"]
+    image: bpy.types.Image | None = nodes[0].image if nodes else None
+    return image
+
+
+def play(user: Node, first: int, last: int) -> None:
+    """Let a node of the compositor, or the image user of another, show file N of a sequence in scene frame N."""
+    user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
+
+
 class Builder:
     """Nodes by their formula. An input is a socket to link, or a value."""
 

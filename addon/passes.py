@@ -26,7 +26,7 @@ NEEDED = (
 CRYPTOMATTE_DEPTH = 2  # one EXR layer: the two objects that cover most of a pixel
 
 
-def missing(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+def missing(view_layer: bpy.types.ViewLayer) -> list[str]:
     """The labels of the needed passes that ``view_layer`` will not render, in the order of NEEDED."""
     return [needed.label for needed in NEEDED if not getattr(view_layer, needed.attribute)]
 
@@ -39,9 +39,9 @@ def warnings(scene: bpy.types.Scene) -> list[str]:
     return found
 
 
-def enable(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+def enable(view_layer: bpy.types.ViewLayer) -> list[str]:
     """Switch on what is missing. Gives the labels that were switched on. Leaves motion blur to the artist."""
-    switched = missing(scene, view_layer)
+    switched = missing(view_layer)
     if not any(getattr(view_layer, f"use_pass_cryptomatte_{kind}") for kind in ("object", "material", "asset")):
         view_layer.pass_cryptomatte_depth = CRYPTOMATTE_DEPTH  # an artist's own mattes keep their levels
     for needed in NEEDED:

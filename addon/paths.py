@@ -1,4 +1,4 @@
-"""Where a scene's files go. Only ``places`` and ``effects`` need Blender; the rest is plain paths."""
+"""Where a scene's files go. Only ``places``, ``effects`` and ``is_temporary`` need Blender; the rest is plain paths."""
 
 import re
 from collections.abc import Iterable
@@ -82,6 +82,13 @@ def places(scene: "bpy.types.Scene") -> Places:
 def effects() -> Path:
     """The folder of this .blend's effects: one folder in it for each."""
     return _root() / "effects"
+
+
+def is_temporary(folder: Path) -> bool:
+    """Whether it goes when Blender quits."""
+    import bpy
+
+    return folder.is_relative_to(bpy.app.tempdir)
 
 
 def _root() -> Path:

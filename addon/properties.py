@@ -42,7 +42,7 @@ def _switch_on_passes(settings: "ShotSettings", _context: "Context") -> None:
     """Who wants the passes of every render kept, or stylised, wants them rendered."""
     if settings.save_passes or settings.stylise:
         scene: Scene = settings.id_data  # type: ignore[assignment]
-        passes.enable(scene, passes.main_layer(scene))
+        passes.enable(passes.main_layer(scene))
 
 
 class ShotSettings(bpy.types.PropertyGroup):

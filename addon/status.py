@@ -8,7 +8,7 @@ import bpy
 
 from . import capture, compositor, jobs, passes, paths, preferences, stylise
 from .backend.errors import PaintoverError
-from .operators.shot import look_file
+from .operators.shot import RENDER_REMEDY, look_file
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems
@@ -54,7 +54,7 @@ def unsaved() -> list[Line]:
 
 def needed_passes(scene: "Scene") -> list[Line]:
     """What keeps the next render from being a shot; empty if all is well."""
-    missing = passes.missing(scene, passes.main_layer(scene))
+    missing = passes.missing(passes.main_layer(scene))
     lines = [Line(f"{len(missing)} passes are off: {', '.join(missing)}", "ERROR", "", "paintover.enable_passes")]
     warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
     return (lines if missing else []) + warnings
@@ -101,7 +101,7 @@ def rendered(scene: "Scene") -> Line:
     places = paths.places(scene)
     frames = paths.frames_in(places.passes, places.name)
     if not frames:
-        return Line("Nothing is rendered yet", "INFO", "Press Render Passes, or render with Save Passes on.")
+        return Line("Nothing is rendered yet", "INFO", RENDER_REMEDY)
     return Line(f"Rendered: {frames_text(frames)}", "CHECKMARK")
 
 
@@ -111,6 +111,8 @@ def styled(scene: "Scene") -> Line:
     count = stylise.count
     if count.asked > count.done + count.failed:
         return Line(f"Stylised {count.done} of {count.asked} while rendering", "SORTTIME")
+    if jobs.session.again:
+        return Line("Styling again what was rendered before the painted frame", "SORTTIME", "", "paintover.cancel_job")
     if not frames:
         return Line("Nothing is styled yet", "INFO")
     return Line(f"Styled: {frames_text(frames)}", "CHECKMARK")

@@ -5,7 +5,7 @@ import bpy
 from . import compat
 from .artists_tree import MARK
 from .compat import Node, Socket
-from .node_builder import Builder, factor, socket
+from .node_builder import Builder, factor, play, socket
 
 NAME = "Paintover"
 
@@ -29,13 +29,6 @@ def new() -> bpy.types.NodeTree:
     return tree
 
 
-def image_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
-    """The styled sequence in ``group``, if there is one."""
-    nodes: list[Node] = [node for node in group.nodes if node.bl_idname == "CompositorNodeImage"]
-    image: bpy.types.Image | None = nodes[0].image if nodes else None
-    return image
-
-
 def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: int) -> None:
     """Build the inside anew: scene frame N shows file N of ``image``, for N in ``first``..``last``.
 
@@ -49,7 +42,7 @@ def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: in
 
     picture = build.node("CompositorNodeImage", (0, 1))
     picture.image = image
-    picture.frame_start, picture.frame_duration, picture.frame_offset = first, last - first + 1, first - 1
+    play(picture, first, last)
     picture.use_auto_refresh = True
     fitted = build.node("CompositorNodeScale", (1, 1))  # no change, unless the artist renders at another percentage
     compat.set_option(fitted, "Type", "Render Size", "space", "RENDER_SIZE")

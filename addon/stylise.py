@@ -27,11 +27,12 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Frames:
-    """Rendered frames of a scene, first and last."""
+    """Rendered frames of a scene, first and last; ``again``, when the frames that they draw on are all there."""
 
     scene: str
     first: int
     last: int
+    again: bool = False
 
 
 @dataclass
@@ -46,13 +47,12 @@ class Count:
 
 count = Count()
 _announced: "queue.SimpleQueue[Frames]" = queue.SimpleQueue()
-_rendered: dict[str, Frames] = {}  # by scene, of the render that goes on
+_rendered: dict[str, set[int]] = {}  # frames by scene, of the render that goes on
 _under_way: list[tuple[Frames, jobs.Ticket]] = []
 
 
 def _note(scene_name: str, frame: int, _path: Path) -> None:
-    before = _rendered.get(scene_name, Frames(scene_name, frame, frame))
-    _rendered[scene_name] = Frames(scene_name, min(before.first, frame), max(before.last, frame))
+    _rendered.setdefault(scene_name, set()).add(frame)
     _announced.put(Frames(scene_name, frame, frame))
     if bpy.app.background:
         step()
@@ -69,7 +69,7 @@ def step() -> None:
         frames = _announced.get()
         if frames.scene not in bpy.data.scenes or not properties.of(bpy.data.scenes[frames.scene]).stylise:
             continue
-        count.asked += frames.first == frames.last
+        count.asked += not frames.again
         try:
             _under_way.append((frames, submit(bpy.data.scenes[frames.scene], frames.first, frames.last)))
         except PaintoverError as error:
@@ -77,6 +77,7 @@ def step() -> None:
     for styled in [(frames, ticket) for frames, ticket in _under_way if ticket.done]:
         _under_way.remove(styled)
         _take_in(*styled)
+    jobs.session.again = [ticket for frames, ticket in _under_way if frames.again]
 
 
 def _take_in(frames: Frames, ticket: jobs.Ticket) -> None:
@@ -85,7 +86,7 @@ def _take_in(frames: Frames, ticket: jobs.Ticket) -> None:
     except PaintoverError as error:
         _fail(frames, error)
         return
-    if frames.first == frames.last:
+    if not frames.again:
         count.done += 1
     elif written:
         count.shown = False
@@ -95,9 +96,9 @@ def _take_in(frames: Frames, ticket: jobs.Ticket) -> None:
 
 
 def _fail(frames: Frames, error: PaintoverError) -> None:
-    count.failed += 1
+    count.failed += not frames.again
     jobs.note_failure(error)
-    which = f"frame {frames.first} was" if frames.first == frames.last else f"frames to {frames.last} were"
+    which = f"frames {frames.first} to {frames.last} were" if frames.again else f"frame {frames.first} was"
     print(f"Paintover: {which} not stylised. {error}", file=sys.stderr, flush=True)
 
 
@@ -105,10 +106,11 @@ def complete(scene_name: str) -> None:
     """All frames of a render have been announced. Those that came before the painted one knew nothing of its paint, and
     are made again; all others are left alone.
     """
-    frames = _rendered.pop(scene_name, None)
+    frames = sorted(_rendered.pop(scene_name, ()))
     nothing_works = count.failed and not count.done
-    if frames is not None and frames.first < frames.last and not nothing_works:
-        _announced.put(frames)
+    if len(frames) > 1 and not nothing_works:
+        for first, last in paths.runs(frames):
+            _announced.put(Frames(scene_name, first, last, again=True))
     if bpy.app.background:
         finish()
 
@@ -141,7 +143,7 @@ def _on_start(scene: "Scene", _depsgraph: object = None) -> None:
     if capture.is_wanted(scene) and scene.name in _rendered:  # Render Passes is one render after the other
         return
     _rendered.pop(scene.name, None)
-    if not _under_way:
+    if all(frames.again for frames, _ in _under_way):
         count.asked = count.done = count.failed = 0
 
 
@@ -158,11 +160,25 @@ def _on_cancel(scene: "Scene", _depsgraph: object = None) -> None:
         finish()
 
 
-_LISTENERS = (("render_init", _on_start), ("render_complete", _on_complete), ("render_cancel", _on_cancel))
+@persistent  # type: ignore[untyped-decorator]
+def _on_load(*_: object) -> None:
+    """What was rendered in another file is forgotten: its scenes may have the names of this one's."""
+    _rendered.clear()
+    while not _announced.empty():
+        _announced.get()
+
+
+_LISTENERS = (
+    ("render_init", _on_start),
+    ("render_complete", _on_complete),
+    ("render_cancel", _on_cancel),
+    ("load_post", _on_load),
+)
 
 
 def register() -> None:
     capture.on_frame(_note)
+    capture.on_end(complete)
     handlers.listen(_LISTENERS)
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=POLL_SECONDS, persistent=True)
@@ -173,6 +189,9 @@ def unregister() -> None:
         bpy.app.timers.unregister(_tick)
     handlers.leave(_LISTENERS)
     capture.off_frame(_note)
+    capture.off_end(complete)
     for _, ticket in _under_way:
         ticket.cancel()
     _under_way.clear()
+    jobs.session.again.clear()
+    _on_load()

@@ -8,6 +8,7 @@ from . import compat, compositor
 from .artists_tree import MARK
 from .backend import errors
 from .compat import Node
+from .node_builder import play
 from .operators.images import file_of
 
 SOURCE = "paintover_source"  # custom property on a node of ours: the image that it took the place of
@@ -51,22 +52,25 @@ def new_texture(
 
     ``source``: the image whose links it takes over, with its projection, extension and mapping (a new node for each
     node in use that shows it; the first is given); None: the material's active image texture. Where nothing in use is
-    replaced, it feeds the surface's Base Color, if that is free. The second time, the same node is given.
+    replaced, it feeds the surface's Base Color, if that is free. The second time, the same nodes are used.
     ``frames`` (first, last): plays a sequence, scene frame N showing file N. Raises UsageError when there is no
     material that uses nodes.
     """
     tree = _node_tree(target)
     placed = [_in_place_of(tree, old) for old in _linked_textures(tree, source) if old.image != image]
     if not placed:
-        known = (node for node in tree.nodes if node.get(MARK) and _stands_for(node, image, source))
-        placed = [next(known, None) or _on_base_color(tree)]
+        placed = [node for node in tree.nodes if node.get(MARK) and _stands_for(node, image, source)]
+    if not placed:
+        placed = [_on_base_color(tree)]
+        if source is not None:
+            placed[0][SOURCE] = source
     for node in placed:
         node[MARK] = True
         node.image = image
         if frames is not None:
             first, last = frames
             user = node.image_user
-            user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
+            play(user, first, last)
             user.use_auto_refresh = True
     for node in tree.nodes:
         node.select = node == placed[0]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTENSION = "bl_ext.user_default.paintover"
 
 
 @dataclass(frozen=True)

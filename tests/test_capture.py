@@ -65,7 +65,7 @@ def render_every_way(folder):
     out["render passes without being asked"] = shot()
     out["changed by render passes"] = [name for name, value in settings().items() if before[name] != value]
 
-    passes.enable(scene, passes.main_layer(scene))
+    passes.enable(passes.main_layer(scene))
     scene.paintover.save_passes = True
     out["changed"] = []
     formats = ["PNG", "JPEG", "OPEN_EXR", "OPEN_EXR_MULTILAYER", "FFMPEG"]

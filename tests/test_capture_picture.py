@@ -20,7 +20,7 @@ def tell_the_card(folder):
     scene.render.fps, scene.render.fps_base, scene.render.dither_intensity = 30, 1.001, 0.0
     scene.view_settings.view_transform, scene.view_settings.look = "Filmic", "High Contrast"
     scene.view_settings.exposure, scene.view_settings.gamma = 0.5, 1.25
-    passes.enable(scene, passes.main_layer(scene))
+    passes.enable(passes.main_layer(scene))
     scene.paintover.save_passes = True
     scene.render.filepath = folder + "/own.png"
     scene.frame_set(7)

@@ -121,7 +121,8 @@ def two_scenes(folder):
     from pathlib import Path
 
     import bpy
-    from paintover import compat, compositor, styled_group
+    from paintover import compat, compositor
+    from paintover.node_builder import image_of
 
     one = bpy.context.scene
     tree = compat.use_compositor_tree(one)
@@ -137,7 +138,7 @@ def two_scenes(folder):
         node = compositor.find(scene)
         tree = compat.compositor_tree(scene)
         links = sorted(f"{link.from_node.name} > {link.to_node.name}" for link in tree.links)
-        return [links, Path(styled_group.image_of(node.node_tree).filepath).parent.name if node else None]
+        return [links, Path(image_of(node.node_tree).filepath).parent.name if node else None]
 
     steps = {"before": [state(one), state(two)]}
     shared = compat.compositor_sharers(one) == ["Two"] and compat.compositor_sharers(two) == ["Scene"]

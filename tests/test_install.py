@@ -15,7 +15,7 @@ import pytest
 from addon.backend import errors
 from addon.backend.job import Job
 from addon.client import Installer
-from addon.client.install import REQUIREMENTS, check, find_python, python_of
+from addon.client.install import REQUIREMENTS, find_python, python_of
 
 BASE = Path(sys.executable)
 PROOF = ("-c", "import brushes")
@@ -169,18 +169,6 @@ def test_cancel_ends_the_programs_too(shelf, tmp_path):
     for pid in pids.read_text().split():
         state = Path(f"/proc/{pid}/stat")
         assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def test_check_tells_what_a_python_is(tmp_path):
-    assert check(BASE)["protocol"] == 1
-    assert check(BASE, load=True)["torch"]
-    with pytest.raises(errors.BackendMissingError, match="cannot run the backend"):
-        check(tmp_path / "no" / "python")
-    liar = tmp_path / "liar"
-    liar.write_text("#!/bin/sh\necho '[]'\n")
-    liar.chmod(0o755)
-    with pytest.raises(errors.BackendMissingError, match="makes no sense"):
-        check(liar)
 
 
 def test_what_install_installs_is_what_the_project_declares():

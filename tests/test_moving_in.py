@@ -1,5 +1,7 @@
 """What was made before the .blend had a place of its own comes along when it is saved."""
 
+from pathlib import Path
+
 import pytest
 
 
@@ -57,8 +59,11 @@ def test_what_was_made_before_the_first_save_comes_along(blender, tmp_path):
 
 def test_another_shot_in_its_place_is_left_alone(blender, tmp_path):
     out = blender(save_for_the_first_time, tmp_path, True)
-    assert "holds another shot" in out["failure"] and "still in" in out["failure"]
+    own = tmp_path / "paintover" / "Scene_2"
+    assert "holds another shot" in out["failure"] and str(own) in out["failure"]
     assert out["rendered"] == [] and list((tmp_path / "paintover" / "Scene").iterdir()) == []
+    assert out["painting"] == str(own / "paint" / "Scene_0007.png") and Path(out["painting"]).is_file()
+    assert (own / "passes" / "Scene_0007.exr").is_file()
 
 
 def save_elsewhere(folder):
@@ -103,6 +108,7 @@ def save_during_work(folder, taken):
 
     import bpy
     from paintover import jobs, paths
+    from paintover.operators import shot
 
     scene = bpy.context.scene
     old = paths.places(scene)
@@ -115,14 +121,13 @@ def save_during_work(folder, taken):
     old.look.write_bytes(b"after")
     jobs.session.running.work.finish({})
     jobs.session.running = None
-    look = paths.places(scene).look
-    return look.read_text() if look.is_file() else None
+    return [shot.look_file(scene).read_text(), paths.places(scene).look.is_file()]
 
 
 @pytest.mark.parametrize("taken", [False, True])
 def test_what_is_made_during_the_first_save_comes_along_too(blender, tmp_path, taken):
     """But not into another shot's place."""
-    assert blender(save_during_work, tmp_path, taken) == (None if taken else "after")
+    assert blender(save_during_work, tmp_path, taken) == ["after", not taken]
 
 
 def save_with_an_effect(folder, taken):
@@ -166,3 +171,72 @@ def test_an_effect_that_was_baked_before_the_first_save_comes_along(blender, tmp
         f"//paintover/effects/{name}/fire_0001.exr",
         str(tmp_path / "paintover" / "effects"),
     ]
+
+
+def save_during_a_bake(folder, weights):
+    """An effect that is baked during the first save; where its frames are then, and what shows them."""
+    from pathlib import Path
+
+    import bpy
+    from paintover.effect import properties
+    from paintover.operators import effects
+
+    scene = bpy.context.scene
+    chosen = properties.of(scene)
+    chosen.kind, chosen.pixels, chosen.frames, chosen.loop = "fire", (40, 40), 2, False
+    thing = effects.effect_add(scene)
+    work = effects.effect_bake_work(scene, thing, Path(weights))
+    ticket = work.start()
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    value = ticket.wait()
+    work.finish(value)
+    files = sorted(path.name for path in effects.folder_of(thing).iterdir())
+    images = [bpy.path.abspath(image.filepath) for image in bpy.data.images if image.filepath]
+    return [value["folder"], files, images]
+
+
+@pytest.mark.usefixtures("own_backend")
+def test_an_effect_that_is_baked_during_the_first_save_comes_along(blender, fire, tmp_path):
+    place = tmp_path / "paintover" / "effects" / "Fire"
+    files = ["bake.json", "fire_0001.exr", "fire_0002.exr"]
+    assert blender(save_during_a_bake, tmp_path, fire) == [str(place), files, [str(place / files[1])]]
+
+
+def undo_after_a_save(folder):
+    """What the settings and images name after the first save, after something is undone, and after it is done again."""
+    import bpy
+    from paintover import paths
+    from paintover.operators import keyframes
+
+    window = bpy.context.window_manager.windows[0]
+    scene = bpy.context.scene
+    paint = paths.places(scene).paint
+    paint.mkdir(parents=True)
+    image = bpy.data.images.new("painted", 8, 8)
+    image.filepath_raw, image.file_format = str(paint / "one.png"), "PNG"
+    image.save()
+    keyframes.set_painting(scene, 3, paint / "one.png")
+
+    def named():
+        (keyframe,) = bpy.context.scene.paintover.keyframes
+        return [keyframe.painting, bpy.data.images["painted"].filepath]
+
+    def history(step):
+        with bpy.context.temp_override(window=window):
+            step()
+
+    history(lambda: bpy.ops.ed.undo_push(message="painted"))
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    found = [named()]
+    history(lambda: bpy.ops.ed.undo_push(message="something"))
+    for step in (bpy.ops.ed.undo, bpy.ops.ed.redo):
+        history(step)
+        yield 0.01
+        found.append(named())
+    return found
+
+
+def test_undo_names_nothing_where_it_was_before_the_first_save(blender, display, tmp_path):
+    blender.use_window(display)
+    name = "//paintover/Scene/paint/one.png"
+    assert blender(undo_after_a_save, tmp_path) == [[name, name]] * 3

@@ -23,17 +23,17 @@ def switch(folder):
     layer.use_pass_z = layer.use_pass_mist = True
     layer.pass_cryptomatte_depth = 6
     before = state()
-    out = {"missing": passes.missing(scene, layer), "before": before}
+    out = {"missing": passes.missing(layer), "before": before}
     try:
         with interim.passes_alone(scene):
-            out["inside"] = passes.missing(scene, layer)
+            out["inside"] = passes.missing(layer)
             raise KeyError
     except KeyError:
         out["restored"] = state() == before
-    out["switched"] = passes.enable(scene, layer)
-    out["after"] = [passes.missing(scene, layer), layer.pass_cryptomatte_depth, layer.use_pass_mist]
+    out["switched"] = passes.enable(layer)
+    out["after"] = [passes.missing(layer), layer.pass_cryptomatte_depth, layer.use_pass_mist]
     layer.pass_cryptomatte_depth = 6
-    out["again"] = passes.enable(scene, layer)
+    out["again"] = passes.enable(layer)
     out["the artist's levels"] = layer.pass_cryptomatte_depth
 
     out["warnings"] = []
@@ -64,12 +64,14 @@ def test_missing_passes_are_switched_on(blender, tmp_path):
 def render_moving_cube(folder, engine, motion_blur):
     """One frame of a cube that moves one metre per frame to the right, seen flat on from the front."""
     import bpy
-    from paintover import compat, paths, rendering
+    from paintover import paths, rendering
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 64, 36
-    scene.render.engine = compat.EEVEE if engine == "EEVEE" else engine
+    scene.render.engine = (
+        ("BLENDER_EEVEE" if bpy.app.version >= (5, 0) else "BLENDER_EEVEE_NEXT") if engine == "EEVEE" else engine
+    )
     scene.render.use_motion_blur = motion_blur
     if engine == "CYCLES":
         scene.cycles.samples, scene.cycles.use_denoising = 1, False

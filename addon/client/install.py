@@ -4,7 +4,6 @@ It is made beside its place and moved there when it is whole, so there is always
 """
 
 import contextlib
-import json
 import os
 import queue
 import re
@@ -34,7 +33,6 @@ print(*sys.version_info[:2], int(all(map(found.find_spec, ["venv", "ensurepip"])
 """
 OLDEST = (3, 11)
 RAW_PROGRESS = (24, 1)  # the first pip that tells its bytes line by line
-CHECK_SECONDS = 120.0
 SLICE = 0.25  # seconds between looks at the cancel
 KEPT_LINES = 40
 MEGABYTE = 1_000_000
@@ -49,39 +47,6 @@ def find_python(target: Path) -> Path | None:
     """The Python of the environment that ``Installer`` made in ``target``, or None if there is none that is whole."""
     python = python_of(target)
     return python if python.is_file() else None
-
-
-def check(python: Path, load: bool = False) -> dict[str, Any]:
-    """What the verb ``info`` says when ``python`` runs the backend. ``load``: import torch and the others for it.
-
-    Raises ``BackendMissingError`` if it cannot.
-    """
-    try:
-        told = subprocess.run(
-            [python, *(LOADS if load else INFO)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=with_backend(),
-            creationflags=NO_WINDOW,
-            timeout=CHECK_SECONDS,
-            check=True,
-        ).stdout
-        return dict(json.loads(told.splitlines()[-1])["value"])
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-    except subprocess.TimeoutExpired:
-        said = f"no answer within {CHECK_SECONDS:g} seconds"
-    except OSError as error:
-        said = error.strerror or str(error)
-    except (ValueError, LookupError, TypeError):
-        said = "an answer that makes no sense"
-    raise BackendMissingError(
-        f"{python} cannot run the backend: {said}",
-        "Press Install Backend, or name a Python that has the packages of backend/requirements.txt.",
-    )
 
 
 class Installer:

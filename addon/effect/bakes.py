@@ -77,6 +77,26 @@ def settle(folder: Path, out: Path, told: Baked) -> None:
     write(folder / _NOTE, json.dumps(note).encode())
 
 
+def fetch(folder: Path, place: Path, before: Baked | None) -> None:
+    """Let ``place``, a copy of ``folder`` from before its bake ended, be one of what is there now.
+
+    ``before``: what was in it then. Raises OutputError.
+    """
+    if baked(place) != before:
+        raise OutputError(
+            f"{place} holds another effect. The frames of this one are still in {folder}.",
+            "Give the effect another name and bake it again, before Blender quits.",
+        )
+    try:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(folder, place, dirs_exist_ok=True)
+    except OSError as error:  # shutil.Error too
+        raise OutputError(
+            f"The effect's frames could not be copied to {place}: {error}.",
+            f"They are still in {folder}, until Blender quits. Bake it again.",
+        ) from error
+
+
 def _frames(folder: Path) -> Iterable[Path]:
     return [file for file in folder.glob("*.exr") if paths.FRAME.match(file.name)]
 

@@ -8,7 +8,7 @@ import bpy
 from .. import compat
 from ..artists_tree import EFFECT, MARK
 from ..compat import Node, Socket
-from ..node_builder import Builder, factor, socket
+from ..node_builder import Builder, factor, play, socket
 from .bakes import Baked
 
 if TYPE_CHECKING:
@@ -47,12 +47,6 @@ def new(folder: str, softness: float) -> "NodeTree":
     return tree
 
 
-def image_of(group: "NodeTree") -> "Image | None":
-    nodes: list[Node] = [node for node in group.nodes if node.bl_idname == "CompositorNodeImage"]
-    image: Image | None = nodes[0].image if nodes else None
-    return image
-
-
 def fill(group: "NodeTree", image: "Image", baked: Baked, loop: bool, rows: int, places: dict[int, Place]) -> None:
     """Build the inside anew: frame N shows file N of ``image``, for a loop all of them again and again.
 
@@ -69,7 +63,7 @@ def fill(group: "NodeTree", image: "Image", baked: Baked, loop: bool, rows: int,
 
     picture = build.node("CompositorNodeImage", (0, 1))
     picture.image = image
-    picture.frame_start, picture.frame_duration, picture.frame_offset = first, last - first + 1, first - 1
+    play(picture, first, last)
     picture.use_cyclic, picture.use_auto_refresh = loop, True
 
     frame = build.node("CompositorNodeImageInfo", (1, -1))

@@ -11,6 +11,7 @@ from .. import artists_tree, paths
 from ..artists_tree import EFFECT
 from ..backend.errors import UsageError
 from ..compat import Node
+from ..node_builder import image_of
 from ..render_ticket import check_idle
 from . import bakes, group, material, properties
 from .group import Place
@@ -36,7 +37,7 @@ def insert(scene: "Scene", thing: "Object") -> Node:
         raise UsageError("Water is a surface in the scene: it is not merged by depth.", "Render it with the scene.")
     if scene.camera is None:
         raise UsageError("The scene has no camera.", "Add one: the effect stands where the camera sees its card.")
-    folder = paths.effects() / settings.folder
+    folder = properties.folder_of(thing)
     baked = bakes.needed(folder, thing.name)
     depth = properties.size(thing) * settings.deep
     places = _places(scene, thing, depth)
@@ -46,12 +47,15 @@ def insert(scene: "Scene", thing: "Object") -> Node:
         made = group.new(settings.folder, group.SOFTNESS * depth)
         node = artists_tree.add(tree, scene, made, f"Paintover {thing.name}")
         rendered = artists_tree.render_layers(tree, scene)
-        scene.view_layers[rendered.layer].use_pass_z = True
+        scene.view_layers[rendered.layer].use_pass_z = True  # without it the node has no such socket
         tree.links.new(rendered.outputs["Depth"], node.inputs["Depth"])
+    for link in node.inputs["Depth"].links:
+        if link.from_node.bl_idname == "CompositorNodeRLayers":
+            scene.view_layers[link.from_node.layer].use_pass_z = True
     if node.node_tree.users > 1:  # the scene was copied
         node.node_tree = node.node_tree.copy()
     first_file = paths.frame_path(folder, baked.kind, baked.frames[0])
-    image = material.sequence(first_file, group.image_of(node.node_tree) or _image(thing), False)
+    image = material.sequence(first_file, image_of(node.node_tree) or _image(thing), False)
     group.fill(node.node_tree, image, baked, settings.repeats, settings.shape[1], places)
     _hide(thing, True)
     return node
@@ -73,7 +77,7 @@ def remove(scene: "Scene", thing: "Object") -> bool:
     made = artists_tree.take_out(scene, node.name)
     _hide(thing, False)
     if not made.users:
-        image = group.image_of(made)
+        image = image_of(made)
         group.forget_keys(made)
         bpy.data.node_groups.remove(made)
         if image is not None and not image.users:

@@ -7,7 +7,7 @@ import bpy
 
 from .. import compat, paths
 from ..compat import Node, Socket
-from ..node_builder import Builder
+from ..node_builder import Builder, play
 from . import properties
 from .bakes import Baked
 
@@ -57,7 +57,7 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
         name = "_".join(filter(None, (baked.kind, node[MARK])))
         node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
         user = node.image_user
-        user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
+        play(user, first, last)
         user.use_cyclic, user.use_auto_refresh = settings.repeats, True
     for node in tree.nodes:
         if node.bl_idname == "ShaderNodeValue" and node.get(MARK):

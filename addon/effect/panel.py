@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import paths, status
+from .. import status
 from ..drawing import draw_line
 from . import bakes, layer, properties, thumbnail
 
@@ -91,11 +91,11 @@ def _draw_layer(layout: "UILayout", scene: "Scene", thing: "Object") -> None:
 
 
 def _is_baked(thing: "Object") -> bool:
-    return bakes.baked(paths.effects() / properties.of(thing).folder) is not None
+    return bakes.baked(properties.folder_of(thing)) is not None
 
 
 def _told(thing: "Object") -> str:
-    there = bakes.baked(paths.effects() / properties.of(thing).folder)
+    there = bakes.baked(properties.folder_of(thing))
     if there is None:
         return "Not baked yet"
     first, last = there.frames

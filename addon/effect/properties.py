@@ -6,6 +6,7 @@ default and meaning, and a key on it says which control it belongs to (``paintov
 
 # mypy: disable-error-code="valid-type"
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -216,6 +217,12 @@ def is_effect(thing: "Object | None") -> bool:
 def in_scene(scene: "Scene") -> "list[Object]":
     """The effects that the scene holds, by name."""
     return sorted((thing for thing in scene.objects if is_effect(thing)), key=lambda thing: thing.name)
+
+
+def folder_of(thing: "Object") -> Path:
+    """Where the effect's frames are."""
+    folder: str = of(thing).folder
+    return paths.effects() / folder
 
 
 def free_folder(name: str, thing: "Object") -> str:

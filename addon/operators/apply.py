@@ -51,7 +51,7 @@ def apply_params(scene: bpy.types.Scene, first: int, last: int) -> dict[str, obj
 
 
 def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Work:
-    """Stylise frames; those that are there and whole already are left alone by the backend."""
+    """Stylise frames; those that are there and would come out the same are left alone by the backend."""
     first, last = frames_to_style(scene, frames)
     name, params = scene.name, apply_params(scene, first, last)
     return jobs.request("Apply Look", "look.apply", params, lambda _value: show_new_frames(scene_named(name)))

@@ -69,7 +69,7 @@ class CancelJob(DirectOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: "Context") -> bool:
-        return jobs.session.running is not None
+        return jobs.session.running is not None or bool(jobs.session.again)
 
     def perform(self, _context: "Context") -> str:
         jobs.cancel()

@@ -29,6 +29,8 @@ def compositor_remove(scene: bpy.types.Scene) -> None:
 
 def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
     """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again."""
+    if jobs.session.again:
+        raise UsageError("Frames are being styled again.", "Wait for their end, or cancel that.")
     low = rendered_frames(scene)[0] if first is None else first
     high = rendered_frames(scene)[-1] if last is None else last
     places = paths.places(scene)

@@ -13,6 +13,7 @@ from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, PaintoverError, UsageError
 from ..effect import bakes, card, domain, fluid, layer, material, properties, request
 from ..effect.bakes import Baked
+from ..effect.properties import folder_of
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import scene_named
 
@@ -28,12 +29,6 @@ def active_effect(thing: "Object | None") -> "Object":
     if thing is None or not properties.is_effect(thing):
         raise UsageError("The active object is no effect.", "Select an effect's card, or add one.")
     return thing
-
-
-def folder_of(thing: "Object") -> Path:
-    """Where the effect's frames are."""
-    folder: str = properties.of(thing).folder
-    return paths.effects() / folder
 
 
 def effect_add(
@@ -73,15 +68,16 @@ def effect_add_work(
     """``effect_add``, and bake it. Where that is refused nothing is left in the scene."""
     preferences.check_backend()
     jobs.check_free()
-    view_layer = _view_layer(scene)
-    active = view_layer.objects.active
+    chosen, view_layer = properties.of(scene), _view_layer(scene)
+    before, active, selected = chosen.kind, view_layer.objects.active, list(view_layer.objects.selected)
     thing = effect_add(scene, kind, emitter, fluid)
     try:
         return effect_bake_work(scene, thing)
     except PaintoverError:
         card.discard(thing)
-        if active is not None:
-            _make_active(view_layer, active)
+        chosen.kind, view_layer.objects.active = before, active
+        for other in selected:
+            other.select_set(True, view_layer=view_layer)
         raise
 
 
@@ -124,16 +120,20 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
         asked["weights"] = str(weights)
     digest = request.digest(asked)
     out = bakes.place(folder, digest)
-    names = scene.name, thing.name
+    names, before = (scene.name, thing.name), bakes.baked(folder)
 
     def finish(value: jobs.Report) -> None:
         numbers = [int(Path(file).stem.rpartition("_")[2]) for file in value["written"]] + value["skipped"]
         frames = min(numbers), max(numbers)
         baked = Baked(digest, asked["kind"], frames, tuple(value.get("brightness", ())))
         bakes.settle(folder, out, baked)
-        written = [str(folder / Path(file).name) for file in value["written"]]  # where they are now
-        value.update(folder=str(folder), pattern=str(folder / Path(value["pattern"]).name), written=written)
-        _take_in(scene_named(names[0]), _effect_named(names[1]), baked, asked, value)
+        place = folder
+        if paths.is_temporary(folder) and bpy.data.filepath:  # the .blend was saved meanwhile
+            place = folder_of(_effect_named(names[1]))
+            bakes.fetch(folder, place, before)
+        written = [str(place / Path(file).name) for file in value["written"]]  # where they are now
+        value.update(folder=str(place), pattern=str(place / Path(value["pattern"]).name), written=written)
+        _take_in(scene_named(names[0]), _effect_named(names[1]), place, baked, asked, value)
 
     return jobs.request(f"Bake {thing.name}", "effect.render", {**asked, "out": str(out)}, finish)
 
@@ -145,15 +145,17 @@ def _effect_named(name: str) -> "Object":
     return bpy.data.objects[name]
 
 
-def _take_in(scene: "Scene", thing: "Object", baked: Baked, asked: dict[str, Any], value: jobs.Report) -> None:
-    """Let all that stands for the effect show what was baked."""
+def _take_in(
+    scene: "Scene", thing: "Object", folder: Path, baked: Baked, asked: dict[str, Any], value: jobs.Report
+) -> None:
+    """Let all that stands for the effect show what was baked into ``folder``."""
     settings = properties.of(thing)
     settings.shown = baked.digest
     if settings.refines:
         _, height, depth = value["box"]
         settings.controls.size, settings.depth = height, depth / height  # type: ignore[attr-defined]
     card.shape(thing)
-    material.show(thing, folder_of(thing), baked)
+    material.show(thing, folder, baked)
     if baked.brightness:
         first, last = baked.frames
         size = asked["controls"].get("size", properties.size(thing))

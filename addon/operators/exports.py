@@ -11,8 +11,9 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 from .. import jobs
 from ..backend.errors import PaintoverError, UsageError
 from ..effect import bakes
+from ..effect.properties import folder_of
 from .base import WorkOperator, register_all, tell, unregister_all
-from .effects import active_effect, folder_of
+from .effects import active_effect
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event, Object, Scene

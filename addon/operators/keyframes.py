@@ -66,20 +66,17 @@ def starter_file(scene: bpy.types.Scene) -> Path:
     return places.paint / f"{places.name}_{scene.frame_current:04d}.png"
 
 
-def keyframe_add(scene: bpy.types.Scene, painting: Path | None = None) -> Path:
+def keyframe_add(scene: bpy.types.Scene) -> Path:
     """Make the current frame a painted one. Gives its painting's file.
 
-    Without ``painting`` a file is made that shows the rendered frame as Blender shows it, to paint over; one that is
-    there already is kept. Raises ``ShotError`` if the frame has not been rendered.
+    It shows the rendered frame as Blender shows it, to paint over; one that is there already is kept. Raises
+    ``ShotError`` if the frame has not been rendered.
     """
     frame = scene.frame_current
     exr = frame_of_passes(scene, frame)
-    if painting is None:
-        painting = starter_file(scene)
-        if not painting.exists():
-            display.save_display(scene, exr, painting)
-    elif not painting.is_file():
-        raise PaintingError(f"There is no painting at {painting}.", "Choose the file again.")
+    painting = starter_file(scene)
+    if not painting.exists():
+        display.save_display(scene, exr, painting)
     set_painting(scene, frame, painting)
     return painting
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty
 
-from .. import jobs, passes, paths, properties, rendering, stylise
+from .. import jobs, passes, paths, properties, rendering
 from ..backend.errors import FrameRangeError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def enable_passes(scene: bpy.types.Scene) -> list[str]:
     """Switch on the passes that a look needs, and keep them after every render. Gives what was changed."""
-    changed = passes.enable(scene, passes.main_layer(scene))
+    changed = passes.enable(passes.main_layer(scene))
     if scene.render.use_motion_blur:
         scene.render.use_motion_blur = False
         changed.append("Motion Blur off (with it, Blender leaves the Vector pass empty)")
@@ -47,8 +47,7 @@ def render_passes_work(
                 f"Every frame from {begin} to {finish} has its passes.", "Press Render Passes to render them again."
             )
     task = rendering.PassesTask(scene, frames)
-    name = scene.name
-    return jobs.Work("Render Passes", lambda: RenderTicket(task), lambda _value: stylise.complete(name))
+    return jobs.Work("Render Passes", lambda: RenderTicket(task))
 
 
 def render_passes(

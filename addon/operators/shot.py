@@ -27,7 +27,7 @@ def rendered_frames(scene: bpy.types.Scene) -> list[int]:
 
 
 def styled_frames(scene: bpy.types.Scene) -> list[int]:
-    """The frames that have been stylised. Raises ``ShotError`` if there are none."""
+    """The frames that have been stylised. Raises ``LookError`` if there are none."""
     places = paths.places(scene)
     frames = paths.frames_in(places.styled, places.name)
     if not frames:

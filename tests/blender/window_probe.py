@@ -16,12 +16,6 @@ MODULE = "bl_ext.user_default.paintover"
 beats = 0
 
 
-def extension():
-    import importlib
-
-    return importlib.import_module(MODULE)
-
-
 def image_editor():
     window = bpy.context.window_manager.windows[0]
     area = max(window.screen.areas, key=lambda area: area.width * area.height if area.type in BIG else 0)
