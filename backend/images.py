@@ -34,9 +34,8 @@ _RECIPE, _FACT = "paintover:recipe", "paintover:fact:"
 OpenEXR.set_global_thread_count(min(cores() // 2, 8) if cores() > 3 else 0)
 
 
-@contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
-    """Give a path to write to, and rename it to ``path`` when the block ends well; otherwise nothing is left.
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears when all of it is there; otherwise nothing is left.
 
     Creates the folder. Raises OutputError for what the operating system refuses.
     """
@@ -44,7 +43,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        yield temporary
+        temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
@@ -119,8 +118,7 @@ def write_exr(
         header[_FACT + name] = repr(value)
     data = io.BytesIO()  # and not the file: Python tells why a disk takes no more, OpenEXR does not
     OpenEXR.File(header, channels).write(data)
-    with written_beside(path) as temporary:
-        temporary.write_bytes(data.getvalue())
+    write_whole(path, data.getvalue())
 
 
 def as_half(pixels: npt.NDArray[Any]) -> HalfImage:
@@ -281,8 +279,7 @@ def write_png(path: Path, pixels: ByteImage) -> None:
     """Write HxW, HxWx3 or HxWx4 display values as PNG, atomically. Raises OutputError."""
     data = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(data, "PNG")
-    with written_beside(path) as temporary:
-        temporary.write_bytes(data.getvalue())
+    write_whole(path, data.getvalue())
 
 
 def read_painting(path: Path, size: tuple[int, int] | None = None) -> ByteImage:

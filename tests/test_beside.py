@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend import beside
-from backend.images import written_beside
+from backend.images import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """
@@ -42,8 +42,7 @@ def anew(monkeypatch):
 
 def write_another(folder: Path) -> list[Path]:
     """Write a frame that nobody was writing. Gives the hidden files that are still there afterwards."""
-    with written_beside(folder / "frame_0002.exr") as part:
-        part.write_bytes(b"whole")
+    write_whole(folder / "frame_0002.exr", b"whole")
     assert (folder / "frame_0002.exr").read_bytes() == b"whole"
     return [path for path in folder.iterdir() if path.name.startswith(".")]
 

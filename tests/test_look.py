@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,17 @@ def test_no_frame_is_read_twice_but_where_the_way_turns(
 ) -> None:
     read: list[int] = []
 
-    def noted(shot: Shot, number: int, *more: Any) -> guides.Frame:
+    def noted(shot: Shot, number: int, names: Sequence[str]) -> dict[str, images.FloatImage]:
         read.append(number)
-        return whole(shot, number, *more)
+        return whole(shot, number, names)
 
-    whole = guides.read
-    monkeypatch.setattr(guides, "read", noted)
-    do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path)
-    assert sorted(read) == [1, 2, 2, 3, 4, 5, 6]  # from the painted frame on, and from there back
+    whole = Shot.read
+    monkeypatch.setattr(Shot, "read", noted)
+    do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path / "from 2 on", frames=[2, 6])
+    assert sorted(read) == [2, 3, 4, 5, 6]
+    read.clear()
+    do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path / "all")
+    assert sorted(read) == [1, 2, 2, 2, 3, 4, 5, 6]  # on from the painted frame, and back from it and its picture
 
 
 def test_frame_by_frame_equals_the_whole_range(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:

@@ -21,6 +21,14 @@ def painting_file(keyframe: properties.PaintedKeyframe) -> Path:
     return compat.absolute_path(keyframe.painting)
 
 
+def _existing(keyframe: properties.PaintedKeyframe) -> Path:
+    """The file of a keyframe's painting. Raises ``PaintingError`` where it is gone."""
+    path = painting_file(keyframe)
+    if not path.is_file():
+        raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+    return path
+
+
 def save_painted(files: Iterable[Path]) -> None:
     """Write what was painted in Blender itself and not saved yet, so that the backend sees it. Raises OutputError."""
     for path in files:
@@ -95,10 +103,7 @@ def keyframe_reload(scene: bpy.types.Scene) -> list[Path]:
 
     One that was painted on in Blender, and not saved, keeps its strokes: it is not read.
     """
-    files = [painting_file(keyframe) for keyframe in properties.of(scene).keyframes]
-    for path in files:
-        if not path.is_file():
-            raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+    files = [_existing(keyframe) for keyframe in properties.of(scene).keyframes]
     read = [path for path in files if not any(image.is_dirty for image in showing(path))]
     for path in read:
         for image in showing(path):
@@ -200,9 +205,7 @@ class KeyframeShow(DirectOperator, bpy.types.Operator):
 
     def perform(self, context: "Context") -> str:
         keyframe = selected(context.scene)
-        path = painting_file(keyframe)
-        if not path.is_file():
-            raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+        path = _existing(keyframe)
         check_idle()
         context.scene.frame_set(keyframe.frame)
         show_image(context, bpy.data.images.load(str(path), check_existing=True))

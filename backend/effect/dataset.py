@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import UsageError
-from ..images import HALF_MAX, written_beside
+from ..images import HALF_MAX, write_whole
 from ..job import Job
 from ..learning.device import chosen
 from .projection import CHANNELS, UNITS, Volume, project
@@ -54,8 +54,7 @@ def simulate(
             tensors = {name: picture[box] for name, picture in pictures.items()}
             told = {"channels": CHANNELS, "units": UNITS, "fps": plan.fps, "factors": plan.factors}
             data = to_bytes(tensors, {"sim": json.dumps(mark | facts[box] | told)})
-            with written_beside(file) as part:
-                part.write_bytes(data)
+            write_whole(file, data)
             written.append(file)
     return {
         "folder": out,

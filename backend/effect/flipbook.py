@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import images as pictures
 from ..errors import EffectError, UsageError
-from ..images import ByteImage, FloatImage, written_beside
+from ..images import ByteImage, FloatImage, write_whole
 from ..job import Job
 from . import footage
 from . import movie as movies
@@ -98,8 +98,8 @@ def flipbook(
     pictures.write_png(names["_motion.png"], np.rint(blue * 255).astype(np.uint8))
     if movie is not None:
         movies.write(movie, shown, rate, job)
-    with written_beside(names[".json"]) as part:  # the last: it says that all the others are there
-        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    # The last: it says that all the others are there.
+    write_whole(names[".json"], (json.dumps(told, indent=1) + "\n").encode())
     return told | {"files": {kind: str(path) for kind, path in names.items()}, "movie": movie and str(movie)}
 
 

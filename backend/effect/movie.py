@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import OutputError, UsageError
-from ..images import FloatImage, written_beside
+from ..images import FloatImage, write_whole
 from ..job import Job
 from . import footage
 
@@ -81,6 +81,5 @@ def write(path: Path, shown: list[Image.Image], fps: float, job: Job) -> tuple[i
     except (OSError, KeyError, OverflowError) as error:  # the last for a frame that is to stand for too long
         raise OutputError(f"{path.name} cannot be written here ({error}).", "Choose .png for the preview.") from error
     job.check()
-    with written_beside(path) as part:
-        part.write_bytes(data.getvalue())
+    write_whole(path, data.getvalue())
     return len(shown), fps

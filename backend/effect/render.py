@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .. import images as pictures
 from ..errors import EffectError, OutputError, UsageError
-from ..images import HalfImage, as_half, written_beside
+from ..images import HalfImage, as_half, write_whole
 from ..job import Job
 from ..machine import one_ahead
 from . import mantaflow
@@ -330,8 +330,7 @@ class _Memory:
             return
         recipe = torch.tensor(list(self.recipe.encode()), dtype=torch.uint8)
         data = to_bytes({"frame": torch.tensor(frame), "fine": fine.cpu().contiguous(), "recipe": recipe})
-        with written_beside(self.path) as part:
-            part.write_bytes(data)
+        write_whole(self.path, data)
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -38,15 +38,13 @@ class VdbError(Exception):
 class Grid:
     """One grid of a file, without its values.
 
-    ``type``: OpenVDB's name. ``metadata``: what was said of it. ``voxel``: sides of a voxel, in metres. ``place``: of
-    the origin.
+    ``type``: OpenVDB's name. ``metadata``: what was said of it. ``voxel``: sides of a voxel, in metres.
     """
 
     name: str
     type: str
     metadata: dict[str, Any]
     voxel: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    place: tuple[float, float, float] = (0.0, 0.0, 0.0)
     half: bool = False
     compression: int = 0
     tree: int = 0
@@ -134,12 +132,13 @@ def _with_header(grid: Grid, reader: _Reader) -> Grid:
     shape = reader.text()
     if shape not in _SCALED:
         raise VdbError(f"its grid {grid.name} is placed by a {shape}: only grids along the axes can be read")
-    place = reader.numbers("3d") if "Translate" in shape else (0.0, 0.0, 0.0)
+    if "Translate" in shape:
+        reader.take(24)
     voxel = reader.numbers("3d")
     reader.take(4 * 24)  # the same in other forms
     if not all(math.isfinite(side) and side > 0 for side in voxel):
         raise VdbError(f"the voxels of its grid {grid.name} have no size")
-    return replace(grid, metadata=metadata, voxel=voxel, place=place, compression=compression, tree=reader.at)
+    return replace(grid, metadata=metadata, voxel=voxel, compression=compression, tree=reader.at)
 
 
 class _Tree:

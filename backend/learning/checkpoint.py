@@ -9,7 +9,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import PaintoverError
-from ..images import written_beside
+from ..images import write_whole
 from .adversarial import Adversarial
 
 ANEW = "Train anew, from the start."
@@ -20,8 +20,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     plain = _split(state, "", tensors)
     data = to_bytes(tensors, {"state": json.dumps(plain)})
-    with written_beside(path) as part:
-        part.write_bytes(data)
+    write_whole(path, data)
 
 
 def resume(model: Adversarial[Any], path: Path, error: type[PaintoverError]) -> None:

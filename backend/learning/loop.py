@@ -43,12 +43,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: updates made, wall-clock seconds, whether it was stopped early, the last smoothed loss."""
+    """What a run did: updates made, wall-clock seconds, whether it was stopped early."""
 
     steps: int
     seconds: float
     stopped: bool
-    loss: float
 
 
 def try_drawing(preview: Callable[[], str]) -> str:
@@ -74,7 +73,7 @@ def fit(model: Model, budget: Budget, job: Job, preview: Callable[[], str] | Non
         now = time.monotonic()
         spent = budget.spent(now - started, steps)
         if spent >= 1 or job.stop_requested:
-            return Outcome(steps, now - started, job.stop_requested, loss)
+            return Outcome(steps, now - started, job.stop_requested)
         job.check()
         value = model.step(spent)
         steps += 1

@@ -12,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import PaintoverError
-from ..images import written_beside
+from ..images import write_whole
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ def save(path: Path, card: dict[str, Any], tensors: dict[str, Tensor], form: For
     text = json.dumps(card | {"format": form.version, "sha256": digest(tensors)}, sort_keys=True)
     # Written by us: safetensors would not tell a full disk from a fault.
     data = to_bytes(tensors, {"card": text, "card_sha256": hashlib.sha256(text.encode()).hexdigest()})
-    with written_beside(path) as part:
-        part.write_bytes(_in_order(data))
+    write_whole(path, _in_order(data))
 
 
 def _in_order(data: bytes) -> bytes:

@@ -65,7 +65,9 @@ class Styler:
         self._keys_to_come = set(numbers).difference(shot.frames)
         for number in set(numbers).intersection(shot.frames):
             self.reader.saw(number)
-        self.journey = Journey(key_frames(shot, look), self.reader.motion, out)
+        self.journey = Journey(
+            key_frames(shot, look, lambda number: self.reader.frame(number).display), self.reader.motion, out
+        )
         self._fills: dict[int, Fill] = {}
         self._last: StyledFrame | None = None
 

@@ -4,6 +4,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -218,14 +219,17 @@ def _row(shot: Shot, number: int) -> set[int]:
     return {*towards(shot, number, shot.frames[0]), number, *towards(shot, number, shot.frames[-1])}
 
 
-def key_frames(shot: Shot, look: LookFile) -> list[StyledFrame]:
-    """The look's key frames that are frames of this shot: only onto those may its paintings be laid."""
+def key_frames(shot: Shot, look: LookFile, display_of: Callable[[int], Tensor]) -> list[StyledFrame]:
+    """The look's key frames that are frames of this shot: only onto those may its paintings be laid.
+
+    ``display_of`` a frame is asked for the last of them first: the journey begins with the first.
+    """
     found = []
-    for key in look.card["keyframes"]:
+    for key in sorted(look.card["keyframes"], key=itemgetter("frame"), reverse=True):
         number = key["frame"]
         if number not in shot.frames or key["size"] != [shot.width, shot.height]:
             continue
-        display = guides.read_display(shot, number)
+        display = display_of(number)
         seen, known = (bytes.fromhex(text) for text in (fingerprint(display), key["fingerprint"]))
         if sum(abs(a - b) for a, b in zip(seen, known, strict=True)) / len(known) > SAME_SHOT:
             continue

@@ -53,14 +53,14 @@ class Reader:
 
         Raises what ``Shot.read`` raises.
         """
-        if self._frame is not None and self._frame.number == number:
-            return self._frame
-        self._frame = None  # it is let go of before the next one comes
-        coming, self._coming = self._coming, None
-        if self._thread and onward and number + onward in self._expected:
+        kept, coming = self._frame, self._coming
+        if kept is None or kept.number != number:
+            kept = self._frame = self._coming = None  # it is let go of before the next one comes
+        if self._thread and onward and not self._coming and number + onward in self._expected:
             self._coming = number + onward, self._thread.submit(self.aside, number + onward)
-        self._frame = coming[1].result() if coming and coming[0] == number else self.aside(number)
-        return self._frame
+        if kept is None:
+            kept = self._frame = coming[1].result() if coming and coming[0] == number else self.aside(number)
+        return kept
 
     def aside(self, number: int) -> Frame:
         """A frame that is not the next one on the way, for any thread."""
@@ -72,9 +72,7 @@ class Reader:
 
         With 0 it is a walk that is taken again later: it needs no more, and what was read ahead is kept.
         """
-        if self._frame is not None and self._frame.number == number:
-            return self._frame.motion
-        if onward and number in self._expected:
+        if (onward and number in self._expected) or (self._frame is not None and self._frame.number == number):
             return self.frame(number, onward).motion
         self.saw(number)
         return guides.read_motion(self._shot, number)
