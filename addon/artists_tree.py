@@ -1,10 +1,10 @@
-"""A node of Paintover's in the artist's compositor: between what feeds the output and the output, and out again."""
+"""A node of Paintover's in the artist's compositor: by the render or by the output, and out again."""
 
 from typing import Any
 
 import bpy
 
-from . import compat
+from . import compat, passes
 from .compat import Node, Socket
 
 MARK = "paintover"  # custom property on whatever Paintover made
@@ -35,8 +35,14 @@ def _is_ours(node: Node) -> bool:
     return node.bl_idname == "CompositorNodeGroup" and node.node_tree is not None and bool(node.node_tree.get(MARK))
 
 
-def add(tree: bpy.types.NodeTree, scene: bpy.types.Scene, group: bpy.types.NodeTree, name: str) -> Node:
-    """A new node with ``group`` in it, its Image linked into ``tree``; what it reads and writes is made if need be."""
+def add(
+    tree: bpy.types.NodeTree, scene: bpy.types.Scene, group: bpy.types.NodeTree, name: str, by_the_render: bool
+) -> Node:
+    """A new node with ``group`` in it, its Image linked into ``tree``; what it reads and writes is made if need be.
+
+    ``by_the_render``: in front of all that the artist does to the render, so that grades, glows and mattes are done to
+    what comes out; else, and where the output does not show the render's image, right before the output.
+    """
     outputs = compat.output_sockets(tree)
     if not outputs:
         output = compat.new_output(tree)
@@ -49,18 +55,55 @@ def add(tree: bpy.types.NodeTree, scene: bpy.types.Scene, group: bpy.types.NodeT
         if fed
         else outputs
     )
+    if by_the_render and fed:
+        source, sinks = _shown_render(tree, scene, outputs) or (source, sinks)
 
     node: Node = tree.nodes.new("CompositorNodeGroup")
     node.node_tree = group
     node.name = node.label = name
     target = sinks[0].node
     node.location = (target.location.x - 220, target.location.y)
-    if not fed:
+    freed = [sink.node for sink in sinks if sink.node.get(FREE_OUTPUT) == source.node.name]
+    if freed or not fed:
         node[FREE_OUTPUT] = source.node.name
+    for other in freed:
+        del other[FREE_OUTPUT]
     tree.links.new(source, node.inputs["Image"])
     for sink in sinks:
         tree.links.new(node.outputs["Image"], sink)
     return node
+
+
+def _shown_render(
+    tree: bpy.types.NodeTree, scene: bpy.types.Scene, outputs: list[Socket]
+) -> tuple[Socket, list[Socket]] | None:
+    """The render's image, denoised where the artist's nodes do that first, and the sockets that take it on its way to
+    an output or a viewer. None where no output shows it.
+    """
+    layer = passes.main_layer(scene).name
+    readers: list[Node] = [node for node in tree.nodes if node.bl_idname == "CompositorNodeRLayers"]
+    shown: list[Node] = [socket.node for socket in outputs]
+    viewers: list[Node] = [node for node in tree.nodes if _is_viewer(node)]
+    for reader in readers:
+        source: Socket = reader.outputs["Image"]
+        if reader.scene != scene or reader.layer != layer or not _leading_to(tree, shown, source):
+            continue
+        sinks = _leading_to(tree, shown + viewers, source)
+        while [sink.node.bl_idname for sink in sinks] == ["CompositorNodeDenoise"]:  # strokes are not noise
+            source = sinks[0].node.outputs["Image"]
+            sinks = _leading_to(tree, shown + viewers, source)
+        return source, sinks
+    return None
+
+
+def _leading_to(tree: bpy.types.NodeTree, ends: list[Node], source: Socket) -> list[Socket]:
+    """The sockets that take ``source`` and from whose nodes a way leads to one of the ``ends``."""
+    found: set[str] = set()
+    more = {node.name for node in ends}
+    while more:
+        found |= more
+        more = {link.from_node.name for link in tree.links if link.to_node.name in found} - found
+    return [link.to_socket for link in source.links if link.to_node.name in found]
 
 
 def render_layers(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> Node:

@@ -19,7 +19,9 @@ def find(scene: bpy.types.Scene) -> bpy.types.Node | None:
 
 
 def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, last: int) -> bpy.types.Node:
-    """Put the styled frames ``NAME_####.exr`` between what feeds the scene's output (and viewer) and that output.
+    """Put the styled frames ``NAME_####.exr`` in the place of the scene's render: between its image, denoised where the
+    artist's nodes do that first, and all that is done to it on its way to the output or a viewer. Where the output
+    does not show that image, right before the output.
 
     No other link changes. A second call replaces the frames and keeps the artist's slider values and links. Where
     there is no tree yet: render layers -> Paintover -> output. Frames outside ``first``..``last``, and frames that are
@@ -34,7 +36,7 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
             frames=[first, last],
         )
     tree = artists_tree.use(scene)
-    node: Node = find(scene) or artists_tree.add(tree, scene, styled_group.new(), styled_group.NAME)
+    node: Node = find(scene) or artists_tree.add(tree, scene, styled_group.new(), styled_group.NAME, by_the_render=True)
     if node.node_tree.users > 1:  # the scene was copied: each scene has frames of its own
         node.node_tree = node.node_tree.copy()
     image = sequence(paths.frame_path(frames_folder, name, there[0]), image_of(node.node_tree))

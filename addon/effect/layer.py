@@ -45,7 +45,7 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     node = find(scene, thing)
     if node is None:
         made = group.new(settings.folder, group.SOFTNESS * depth)
-        node = artists_tree.add(tree, scene, made, f"Paintover {thing.name}")
+        node = artists_tree.add(tree, scene, made, f"Paintover {thing.name}", by_the_render=False)
         rendered = artists_tree.render_layers(tree, scene)
         scene.view_layers[rendered.layer].use_pass_z = True  # without it the node has no such socket
         tree.links.new(rendered.outputs["Depth"], node.inputs["Depth"])
