@@ -20,7 +20,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, handlers, passes, paths, properties, saving
+from . import compat, exr, handlers, passes, paths, properties, saving
 from .backend import beside, errors
 
 FrameHook = Callable[[str, int, Path], None]
@@ -150,20 +150,49 @@ def save(scene: bpy.types.Scene, path: Path) -> None:
             image.render_slots.active_index = looked_at
 
 
-def blend_of(folder: Path) -> str:
-    """The name of the .blend that the frames in ``folder`` were rendered from last; "" where nobody knows."""
+def read_card(folder: Path) -> dict[str, Any]:
+    """``shot.json`` in ``folder``, see ``write_card``; empty where there is none that can be read."""
     try:
-        return str(json.loads((folder / "shot.json").read_text("utf-8"))["blend"])
-    except (OSError, ValueError, LookupError):
-        return ""
+        card = json.loads((folder / "shot.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
-def write_card(scene: bpy.types.Scene, folder: Path) -> Path:
-    """``shot.json`` in ``folder``: what the frames do not say themselves. Raises OutputError."""
+def another_blend(folder: Path) -> str:
+    """The name of another .blend, where the frames in ``folder`` were rendered from that last; else ""."""
+    blend = str(read_card(folder).get("blend", ""))
+    return "" if blend == Path(bpy.data.filepath).name else blend
+
+
+def own_frames(scene: bpy.types.Scene) -> dict[int, float]:
+    """The frames whose passes are on disk, whole, and rendered from this .blend, and when they were, as time.time().
+
+    Files in one folder share what scenes of one name have.
+    """
+    places = paths.places(scene)
+    if another_blend(places.passes):
+        return {}
+    since = float(read_card(places.passes).get("since", 0.0))
+    files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in _frames_of(places)}
+    times = {frame: path.stat().st_mtime for frame, path in files.items() if exr.is_whole(path)}
+    return {frame: time for frame, time in times.items() if time >= since}
+
+
+def _frames_of(places: paths.Places) -> list[int]:
+    return paths.frames_in(places.passes, places.name)
+
+
+def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
+    """``shot.json`` in ``folder``: what the frames do not say themselves. Raises OutputError.
+
+    ``frame``: a file that has just been rendered. Where those before it are another .blend's, "since" tells them apart.
+    """
     card = {
         "format": SHOT_FORMAT,
         "name": paths.places(scene).name,
         "blend": Path(bpy.data.filepath).name,
+        "since": frame.stat().st_mtime if another_blend(folder) else read_card(folder).get("since", 0.0),
         "blender": bpy.app.version_string.split()[0],
         "engine": scene.render.engine,
         "fps": scene.render.fps / scene.render.fps_base,
@@ -200,6 +229,24 @@ def _is_captured(scene: bpy.types.Scene) -> bool:
     return is_wanted(scene) or (is_on(scene) and compat.renders_view_layers(scene))
 
 
+def _check_region(scene: bpy.types.Scene, path: Path) -> None:
+    """A test of a region must not cost a frame that is there; who wants regions alone presses Render Passes."""
+    if scene.render.use_border and path.is_file() and not is_wanted(scene):
+        raise errors.ShotError(
+            f"Frame {scene.frame_current} keeps the passes that it had: only a region of it was rendered.",
+            "Switch Render Region off, or press Render Passes.",
+            frame=scene.frame_current,
+        )
+
+
+def _fail(scene: bpy.types.Scene, error: errors.PaintoverError) -> None:
+    """Let the panel say it, or the terminal; Render Passes says it itself."""
+    global last_error
+    last_error = error
+    if bpy.app.background and not is_wanted(scene):
+        print(f"Paintover: {error}", file=sys.stderr, flush=True)
+
+
 @persistent  # type: ignore[untyped-decorator]
 def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     global last_error
@@ -209,11 +256,12 @@ def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     path = paths.frame_path(places.passes, places.name, scene.frame_current)
     hidden = beside.part_of(path)
     try:
+        _check_region(scene, path)
         beside.sweep(places.passes)
         save(scene, hidden)
-        write_card(scene, places.passes)
+        write_card(scene, places.passes, hidden)
     except errors.PaintoverError as error:
-        last_error = error
+        _fail(scene, error)
         _remove(hidden)
     else:
         last_error = None
@@ -221,14 +269,13 @@ def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
 
 
 @persistent  # type: ignore[untyped-decorator]
-def _on_good(_scene: bpy.types.Scene, _depsgraph: object = None) -> None:
-    global last_error
+def _on_good(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     while _waiting:
         saved = _waiting.pop(0)
         try:
             saved.hidden.replace(saved.path)
         except OSError as error:
-            last_error = errors.OutputError(f"{saved.path} cannot be written: {error}.", "Look at the folder.")
+            _fail(scene, errors.OutputError(f"{saved.path} cannot be written: {error}.", "Look at the folder."))
             _remove(saved.hidden)
             continue
         for hook in tuple(_hooks):
@@ -251,7 +298,10 @@ def _on_init(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     global _slot
     image: bpy.types.Image | None = bpy.data.images.get(RENDER_RESULT)
     _slot = image.render_slots.active_index if image is not None else 0
-    if not bpy.app.background or not _is_captured(scene):
+    if not bpy.app.background or not (is_on(scene) or is_wanted(scene)):
+        return
+    if not _is_captured(scene):
+        print(f"Paintover: {passes.NOT_RENDERED}", file=sys.stderr, flush=True)
         return
     if image is None:
         _make_render_result()

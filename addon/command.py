@@ -13,8 +13,8 @@ from types import FrameType
 
 import bpy
 
-from . import jobs, paths, properties
-from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, PaintoverError, UsageError
+from . import capture, jobs, paths, properties
+from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, FrameRangeError, PaintoverError, UsageError
 from .backend.words import frame_range, painted_frame
 from .effect.properties import in_scene, of
 from .operators.apply import apply_look
@@ -37,20 +37,23 @@ def whole_number(text: str) -> int:
 
 def _work_on(scene: bpy.types.Scene, frames: Frames | None) -> Frames:
     """Name ``frames``, or the scene's own range, as those to work on."""
+    first, last = frames or (scene.frame_start, scene.frame_end)
+    if first < 0:
+        raise FrameRangeError(f"Blender renders no frames below 0: {first} to {last} was asked for.", "Choose others.")
     settings = properties.of(scene)
-    settings.range = "RANGE"
-    settings.frame_start, settings.frame_end = frames or (scene.frame_start, scene.frame_end)
-    return settings.frame_start, settings.frame_end
+    settings.range, settings.frame_start, settings.frame_end = "RANGE", first, last
+    return first, last
 
 
 def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
-    """The frames whose passes are not on disk, or are older than the .blend or a library that it links."""
-    places = paths.places(scene)
+    """The frames whose passes are not whole on disk, are another .blend's, or are older than this one or a library
+    that it links.
+    """
     linked = [Path(bpy.path.abspath(library.filepath)) for library in bpy.data.libraries]
     blends = [Path(bpy.data.filepath), *(path for path in linked if path.is_file())]
     saved = max(path.stat().st_mtime for path in blends)
-    files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in range(first, last + 1)}
-    return [frame for frame, path in files.items() if not path.is_file() or path.stat().st_mtime < saved]
+    rendered = capture.own_frames(scene)
+    return [frame for frame in range(first, last + 1) if rendered.get(frame, 0.0) < saved]
 
 
 def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:

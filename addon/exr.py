@@ -79,14 +79,15 @@ def _is_whole(file: BinaryIO, size: int) -> bool:
     return any(part.offsets for part in parts)
 
 
-def read_combined(path: Path) -> "FloatImage":
+def read_combined(path: Path, view_layer: str) -> "FloatImage":
     """The picture that a look sees: H x W x 4, scene-linear and premultiplied, the top row first.
 
-    It is the Combined pass of the first view layer that has most of the passes. Raises ShotError.
+    It is the Combined pass of the view layer that has most of the passes: where several do, ``view_layer``, or the
+    first. Raises ShotError.
     """
     try:
         with path.open("rb") as file:
-            part, channels = _combined(_parts(file))
+            part, channels = _combined(_parts(file), view_layer)
             return _pixels(file, part, channels)
     except (OSError, struct.error, ValueError, LookupError, zlib.error) as error:
         raise _unreadable(path, error) from error
@@ -101,14 +102,14 @@ def _unreadable(path: Path, error: Exception) -> errors.ShotError:
     )
 
 
-def _combined(parts: list[_Part]) -> tuple[_Part, list[str]]:
+def _combined(parts: list[_Part], view_layer: str) -> tuple[_Part, list[str]]:
     layers: dict[str, set[str]] = {}
     for part in parts:
         for channel in part.channels:
             layer, name, _ = _split(channel)
             if name in TELLING:
                 layers.setdefault(layer, set()).add(name)
-    best = max(layers, default="", key=lambda layer: len(layers[layer]))  # the first of those that have as many
+    best = max(layers, default="", key=lambda layer: (len(layers[layer]), layer == view_layer))
     for part in parts:
         found = {
             suffix.upper(): channel

@@ -26,6 +26,9 @@ NEEDED = (
 CRYPTOMATTE_DEPTH = 2  # one EXR layer: the two objects that cover most of a pixel
 
 
+NOT_RENDERED = "The sequencer, or a compositor without Render Layers, makes the picture: no passes are saved."
+
+
 def missing(view_layer: bpy.types.ViewLayer) -> list[str]:
     """The labels of the needed passes that ``view_layer`` will not render, in the order of NEEDED."""
     return [needed.label for needed in NEEDED if not getattr(view_layer, needed.attribute)]

@@ -25,7 +25,7 @@ RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # options of a path that may begin 
 RANGES = (
     ("STILL", "This Frame", "The current frame only"),
     ("RANGE", "Range", "From one frame to another"),
-    ("ALL", "Whole Shot", "To render: the scene's frame range. To stylise: every frame that has been rendered"),
+    ("ALL", "Whole Shot", "The scene's frame range. To stylise: every frame that has been rendered"),
 )
 
 

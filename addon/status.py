@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import capture, compositor, jobs, passes, paths, preferences, stylise
+from . import capture, compat, compositor, jobs, passes, paths, preferences, stylise
 from .backend.errors import PaintoverError
 from .operators.shot import RENDER_REMEDY, look_file
 
@@ -57,13 +57,15 @@ def needed_passes(scene: "Scene") -> list[Line]:
     missing = passes.missing(passes.main_layer(scene))
     lines = [Line(f"{len(missing)} passes are off: {', '.join(missing)}", "ERROR", "", "paintover.enable_passes")]
     warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
+    if capture.is_on(scene) and not compat.renders_view_layers(scene):
+        warnings.append(Line(passes.NOT_RENDERED, "ERROR", "Press Render Passes: it leaves both out."))
     return (lines if missing else []) + warnings
 
 
 def another_shot(scene: "Scene") -> list[Line]:
     """Whether the passes here are another .blend's: files in one folder share what scenes of one name have."""
-    blend = capture.blend_of(paths.places(scene).passes)
-    if blend in ("", Path(bpy.data.filepath).name):
+    blend = capture.another_blend(paths.places(scene).passes)
+    if not blend:
         return []
     return [Line(f"The passes here are of {blend}: rendering replaces them", "INFO", "Rename the scene to keep both.")]
 
@@ -83,11 +85,14 @@ def final(scene: "Scene") -> list[Line]:
         if not paths.frames_in(places.styled, places.name):
             return []
         return [Line("Final frames will show no style: Paintover is not in the compositor", "ERROR")]
-    if scene.render.use_compositing:
-        return []
-    return [
-        Line("Compositing is off: renders show no style. Switch on Output > Post Processing > Compositing", "ERROR")
-    ]
+    if not scene.render.use_compositing:
+        text = "Compositing is off: renders show no style. Switch on Output > Post Processing > Compositing"
+        return [Line(text, "ERROR")]
+    frame = scene.frame_current
+    render, made = (paths.frame_path(folder, places.name, frame) for folder in (places.passes, places.styled))
+    if made.is_file() and render.is_file() and made.stat().st_mtime < render.stat().st_mtime:
+        return [Line(f"Frame {frame} was rendered since it was styled: the old style shows", "INFO", "Apply the look.")]
+    return []
 
 
 def frames_text(frames: list[int]) -> str:

@@ -145,7 +145,9 @@ class _Pairs(argparse.Action):
     """``--paint 5=a.png --paint 9=b.png`` as {"5": "a.png", "9": "b.png"}."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        name, equals, path = str(values).rpartition("=")
+        # A frame's number has no "=" in it, a picture's name may.
+        split = str.partition if self.dest == "paint" else str.rpartition
+        name, equals, path = split(str(values), "=")
         if not (name and equals and path):
             parser.error(f"{option_string} wants {self.metavar}, not {values}")
         pairs = dict(getattr(namespace, self.dest) or {})

@@ -52,7 +52,14 @@ class Shot:
     """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``."""
 
     def __init__(
-        self, folder: Path, name: str, files: dict[int, Path], size: tuple[int, int], view: View, blurred: bool
+        self,
+        folder: Path,
+        name: str,
+        files: dict[int, Path],
+        size: tuple[int, int],
+        view: View,
+        blurred: bool,
+        view_layer: str,
     ) -> None:
         self.folder = folder
         self.name = name
@@ -60,11 +67,14 @@ class Shot:
         self.width, self.height = size
         self.view = view
         self.motion_blur = blurred
+        self.view_layer = view_layer
         self._files = files
 
     @classmethod
     def open(cls, folder: Path | str) -> "Shot":
-        """Open a folder of ``NAME_####.exr``. Raises ShotError where there is no such folder, frame or readable one."""
+        """Open a folder of ``NAME_####.exr``. Raises ShotError where there is no such folder, frame or readable one,
+        and ColourError where its colour management is not described as expected.
+        """
         folder = Path(folder)
         if not folder.is_dir():
             raise ShotError(f"There is no folder {folder}.", "Render the shot's passes first.", path=str(folder))
@@ -73,7 +83,8 @@ class Shot:
         first = files[min(files)]
         size = images.read_header(first)[0].size
         view = View.from_json(facts["view"]) if facts.get("view") else View.standard()
-        return cls(folder, name, files, size, view, bool(facts.get("motion_blur")))
+        layer = str(facts.get("view_layer", ""))
+        return cls(folder, name, files, size, view, bool(facts.get("motion_blur")), layer)
 
     def path(self, frame: int) -> Path:
         """The frame's file. Raises FrameRangeError for a frame that the shot does not have."""
@@ -99,7 +110,7 @@ class Shot:
 
     def passes(self, frame: int) -> set[str]:
         """The canonical names of the passes that the frame has. Raises ShotError."""
-        return set(_find_passes(images.read_header(self.path(frame))))
+        return set(_find_passes(images.read_header(self.path(frame)), self.view_layer))
 
     def read(self, frame: int, names: Sequence[str]) -> dict[str, FloatImage]:
         """The frame's passes as float32 HxWxC, see ``PASSES`` for the channels, each of which lies by itself in memory.
@@ -119,7 +130,7 @@ class Shot:
                 path=str(path),
             )
         parts = images.read_header(path)
-        planes = _find_passes(parts)
+        planes = _find_passes(parts, self.view_layer)
         missing = [name for name in names if name not in planes]
         if missing:
             raise _missing(path, missing)
@@ -177,8 +188,10 @@ def _find_frames(folder: Path, wanted: object) -> tuple[str, dict[int, Path]]:
     return next(iter(shots.items()))
 
 
-def _find_passes(parts: Sequence[Part]) -> dict[str, Plane]:
-    """The passes of the first view layer that has most of them (Blender adds a layer for the compositor's output)."""
+def _find_passes(parts: Sequence[Part], view_layer: str) -> dict[str, Plane]:
+    """The passes of the view layer that has most of them (Blender adds one for the compositor's output): where several
+    do, the one of that name, or the first.
+    """
     layers: dict[str, dict[str, dict[str, tuple[int, str]]]] = {}
     for number, part in enumerate(parts):
         for channel in part.channels:
@@ -187,14 +200,14 @@ def _find_passes(parts: Sequence[Part]) -> dict[str, Plane]:
                 found = layers.setdefault(layer, {}).setdefault(_BY_FILE_NAME[in_file], {})
                 found.setdefault(suffix, (number, channel))
     best: dict[str, Plane] = {}
-    for passes in layers.values():
+    for layer, passes in layers.items():
         planes = {}
         for name, found in passes.items():
             kind = PASSES[name]
             at = [found[suffix] for suffix in kind.suffixes if suffix in found]
             if len(at) == kind.channels and len({part for part, _ in at}) == 1:
                 planes[name] = Plane(at[0][0], tuple(channel for _, channel in at), kind.outside)
-        if len(planes) > len(best):
+        if len(planes) > len(best) or (len(planes) == len(best) and layer == view_layer):
             best = planes
     return best
 

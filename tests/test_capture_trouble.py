@@ -49,6 +49,15 @@ def go_wrong(folder):
     bpy.ops.render.render()
     out["well again"] = [capture.last_error is None, sorted(path.name for path in places.passes.iterdir())]
 
+    # A region is tried out.
+    kept = {path: path.read_bytes() for path in places.passes.glob("*.exr")}
+    scene.render.use_border, scene.render.border_max_x = True, 0.5
+    bpy.ops.render.render()
+    out["region"] = [capture.last_error.message, kept == {path: path.read_bytes() for path in kept}]
+    rendering.render_range(scene, 9, 9)
+    out["region wanted"] = [capture.last_error is None, kept == {path: path.read_bytes() for path in kept}]
+    scene.render.use_border = False
+
     # The disk is full: Blender itself says that all is well, and leaves a torn file.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -118,6 +127,11 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["own"]
     assert out["error"] == ["output", 9, True]
     assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
+    assert out["region"] == [
+        "Frame 9 keeps the passes that it had: only a region of it was rendered.",
+        True,
+    ]
+    assert out["region wanted"] == [True, False]
     for case, code in (
         ("range", "output"),
         ("full", "output"),

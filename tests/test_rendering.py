@@ -143,7 +143,7 @@ def test_an_undo_meanwhile_takes_no_passes_from_the_frames_to_come(blender, tmp_
 
 
 def render_what_is_missing(folder):
-    """A shot of which some frames are there."""
+    """A shot of which one frame is there, and one is broken; then another .blend beside it, its scene called alike."""
     import bpy
     from paintover import paths
     from paintover.backend import errors
@@ -157,23 +157,30 @@ def render_what_is_missing(folder):
     scene.frame_start, scene.frame_end = 1, 4
     places = paths.places(scene)
     places.passes.mkdir(parents=True)
-    for frame in (1, 3):
-        paths.frame_path(places.passes, places.name, frame).touch()
-    written = passes.render_passes(scene, missing=True)["written"]
-    paths.frame_path(places.passes, places.name, 2).unlink()
+    files = [paths.frame_path(places.passes, places.name, frame) for frame in range(1, 5)]
+
+    def rendered(**how):
+        return [int(path[-8:-4]) for path in passes.render_passes(scene, missing=True, **how)["written"]]
+
+    out = [rendered(last=1)]
+    files[2].touch()
+    out.append(rendered())
+    files[1].write_bytes(files[1].read_bytes()[:-9])
     bpy.ops.paintover.render_passes(missing=True)
     try:
-        passes.render_passes(scene, missing=True)
+        rendered()
     except errors.FrameRangeError as error:
-        return [written, paths.frames_in(places.passes, places.name), str(error)]
+        out.append(str(error))
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/other.blend")
+    return [*out, rendered(last=1), rendered(), [file.stat().st_size > 999 for file in files]]
 
 
 def test_only_the_frames_that_are_missing(blender, tmp_path):
-    written, there, said = blender(render_what_is_missing, tmp_path)
-    assert [path[-8:-4] for path in written] == ["0002", "0004"]
-    assert there == [1, 2, 3, 4]
+    first, rest, said, *others, whole = blender(render_what_is_missing, tmp_path)
+    assert [first, rest] == [[1], [2, 3, 4]]
     assert said.startswith("Every frame from 1 to 4 has its passes.")
-    assert (tmp_path / "paintover" / "Scene" / "passes" / "Scene_0003.exr").stat().st_size == 0
+    assert others == [[1], [2, 3, 4]]
+    assert all(whole)
 
 
 def undo_afterwards(folder):

@@ -4,9 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import layers
 import numpy as np
 import pytest
 
+from addon import exr
 from backend.errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
 from backend.images import write_exr
 from backend.shot import PASSES, SKY_DEPTH, Shot
@@ -64,6 +66,21 @@ def test_vectors_lead_to_where_things_were_and_will_be(rendered: Path, other: in
 
 def test_a_view_layer_that_has_the_passes_is_taken(rendered: Path):
     assert Shot.open(rendered / "layers").passes(2) == set(PASSES)
+
+
+@pytest.mark.parametrize(("named", "seen"), [("Characters", 3.0), ("Background", 2.0), ("Gone", 2.0)])
+def test_of_equal_view_layers_the_shots_own_is_taken(tmp_path: Path, named: str, seen: float):
+    """OpenEXR puts them in the order of the alphabet."""
+    beauty = np.full((4, 6, 4), 3.0)
+    layers.write_frame(
+        tmp_path / "two_0001.exr", {"Combined": beauty}, {"Combined": "RGBA"}, ("Characters", "Background")
+    )
+    facts = {"format": 1, "name": "two", "view_layer": named}
+    (tmp_path / "shot.json").write_text(json.dumps(facts), encoding="utf-8")
+    shot = Shot.open(tmp_path)
+    read = shot.read(1, ["beauty"])["beauty"]
+    assert (read == seen).all()
+    assert (exr.read_combined(shot.path(1), shot.view_layer) == read).all()
 
 
 def test_the_beauty_is_the_render_and_not_the_compositor_s(rendered: Path):

@@ -8,7 +8,7 @@ from .. import compat, compositor, final, jobs, paths
 from ..backend.errors import FrameRangeError, UsageError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import rendered_frames, styled_frames
+from .shot import render_range, rendered_frames, styled_frames
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -28,15 +28,18 @@ def compositor_remove(scene: bpy.types.Scene) -> None:
 
 
 def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
-    """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again."""
+    """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again.
+
+    Those of the range that the settings name where none is given, as far as they are rendered.
+    """
     if jobs.session.again:
         raise UsageError("Frames are being styled again.", "Wait for their end, or cancel that.")
-    low = rendered_frames(scene)[0] if first is None else first
-    high = rendered_frames(scene)[-1] if last is None else last
+    start, end = render_range(scene)
+    low, high = start if first is None else first, end if last is None else last
     places = paths.places(scene)
     frames = [frame for frame in rendered_frames(scene) if low <= frame <= high]
     if not frames:
-        raise FrameRangeError(f"No rendered frame lies between {low} and {high}.", "Choose others.")
+        raise FrameRangeError(f"No frame from {low} to {high} is rendered.", "Choose others, or press Render Passes.")
     task = final.FinalTask(scene, places.passes, places.name, frames)
     return jobs.Work("Write Final Frames", lambda: RenderTicket(task))
 
@@ -84,7 +87,8 @@ class FinalFrames(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.final_frames"
     bl_label = "Write Final Frames"
     bl_description = (
-        "Composite the shot from its saved passes, with the scene's output settings. Nothing is rendered twice"
+        "Composite the chosen frames out of their saved passes, with the scene's output settings."
+        " Nothing is rendered twice"
     )
 
     def work(self, context: "Context") -> jobs.Work:

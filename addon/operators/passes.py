@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty
 
-from .. import jobs, passes, paths, properties, rendering
+from .. import capture, jobs, passes, properties, rendering
 from ..backend.errors import FrameRangeError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -32,15 +32,15 @@ def render_passes_work(
 ) -> jobs.Work:
     """Render the passes of a range: the one that the settings name where none is given.
 
-    ``missing``: only of frames that have none yet. Raises ``FrameRangeError`` where there is nothing to render.
+    ``missing``: only of frames that have none yet, whole and of this .blend. Raises ``FrameRangeError`` where there is
+    nothing to render.
     """
     start, end = render_range(scene)
     begin = start if first is None else first
     finish = end if last is None else last
     frames = rendering.frames_between(begin, finish)
     if missing:
-        places = paths.places(scene)
-        there = set(paths.frames_in(places.passes, places.name))
+        there = capture.own_frames(scene)
         frames = [frame for frame in frames if frame not in there]
         if not frames:
             raise FrameRangeError(

@@ -12,6 +12,7 @@ from ..backend.errors import LookError, PaintingError, UsageError
 from .apply import styled_sequence
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import file_of, save_image, showing
+from .keyframes import save_painted
 from .shot import styled_frames
 from .train import preview_file
 
@@ -73,6 +74,7 @@ def texture_train_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     painting = compat.absolute_path(settings.texture_painting)
     if not painting.is_file():
         raise PaintingError(f"There is no painted texture at {painting}.", "Choose the file again.")
+    save_painted([painting])
     params = {
         "images": {str(source): str(painting)},
         "out": str(texture_look_file(scene)),
