@@ -7,9 +7,11 @@ import pytest
 import torch
 from water import CPU, LIVELY, channel, loop
 
-from backend.effect.water.caustics import caustics
+from backend.effect.water.caustics import caustics, refracted
 from backend.effect.water.controls import KINDS, Pool
 from backend.effect.water.grid import Grid, half_spectrum
+from backend.effect.water.kinds import angle
+from backend.effect.water.shade import sun_direction
 from backend.effect.water.surface import Geometry
 
 
@@ -48,3 +50,14 @@ def test_caustics_move_with_the_sun():
     expected = 1.5 * math.tan(away) / 4.0 * 64
     assert int(shift) // 64 in (63, 0, 1)
     assert int(shift) % 64 == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("azimuth", [0, 60, 90, -60])
+def test_the_sun_is_seen_where_the_light_comes_from(azimuth):
+    """What it does to the floor and what it does to the surface is one sun's work."""
+    sun = sun_direction(Pool(sun_elevation=30, sun_azimuth=azimuth)).flatten()
+    level = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1)
+    light = refracted(level, math.radians(30), angle(azimuth)).flatten()
+    assert float(sun[1]) == pytest.approx(0.5)
+    aside = torch.nn.functional.normalize(light[[0, 2]], dim=0) * math.cos(math.radians(30))
+    torch.testing.assert_close(aside, -sun[[0, 2]])

@@ -12,6 +12,7 @@ from torch import Tensor
 from .caustics import WATER
 from .controls import Water
 from .grid import Grid, warped
+from .kinds import angle
 from .simulation import Surface
 
 VIEW = math.radians(58)  # from the vertical, toward the tile's lower edge
@@ -58,7 +59,7 @@ def fresnel(facing: Tensor) -> Tensor:
 
 def sun_direction(controls: Water) -> Tensor:
     """Toward the sun, (3, 1, 1): x, y up, z."""
-    up, across = math.radians(controls.sun_elevation), math.radians(controls.sun_azimuth)
+    up, across = math.radians(controls.sun_elevation), angle(controls.sun_azimuth)
     level = math.cos(up)
     return torch.tensor([-level * math.cos(across), math.sin(up), -level * math.sin(across)]).view(3, 1, 1)
 
