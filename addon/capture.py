@@ -174,13 +174,10 @@ def own_frames(scene: bpy.types.Scene) -> dict[int, float]:
     if another_blend(places.passes):
         return {}
     since = float(read_card(places.passes).get("since", 0.0))
-    files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in _frames_of(places)}
+    rendered = paths.frames_in(places.passes, places.name)
+    files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in rendered}
     times = {frame: path.stat().st_mtime for frame, path in files.items() if exr.is_whole(path)}
     return {frame: time for frame, time in times.items() if time >= since}
-
-
-def _frames_of(places: paths.Places) -> list[int]:
-    return paths.frames_in(places.passes, places.name)
 
 
 def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
@@ -200,22 +197,9 @@ def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
         "view_layer": passes.main_layer(scene).name,
         "view": view_info(scene),
     }
-    text = json.dumps(card, indent=2) + "\n"
     path = folder / "shot.json"
-    hidden = beside.part_of(path)
-    try:
-        if not path.is_file() or path.read_text("utf-8") != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            hidden.write_text(text, "utf-8")
-            hidden.replace(path)
-    except OSError as error:
-        raise errors.OutputError(
-            f"{path} cannot be written: {error}.",
-            "Look at the folder's permissions, and at the space that is left on the disk.",
-            folder=str(folder),
-        ) from error
-    finally:
-        _remove(hidden)
+    if card != read_card(folder):
+        beside.write_whole(path, (json.dumps(card, indent=2) + "\n").encode())
     return path
 
 

@@ -4,6 +4,7 @@ A killed writer leaves its hidden file behind. The file's name says whose it is,
 known to be nobody's, also in a folder that several machines write to. Standard library only: both sides write so.
 """
 
+import errno
 import functools
 import hashlib
 import os
@@ -14,10 +15,43 @@ import time
 import uuid
 from pathlib import Path
 
+from .errors import OutputError
+
 _HIDDEN = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{8}\.part(\.[^.]+)?")
 _ABANDONED = 24 * 3600.0  # seconds after which no file is work any more, whoever began it and whatever clock he has
 
 _swept: set[Path] = set()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears when all of it is there; otherwise nothing is left.
+
+    Creates the folder. Raises OutputError for what the operating system refuses.
+    """
+    temporary = part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What the operating system refused, in an artist's words."""
+    message = f"{path.name} cannot be written to {path.parent}: {error.strerror or error}."
+    remedy = "Choose another output folder."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"{path.name} cannot be written: the disk that holds {path.parent} is full."
+        remedy = "Make room on it, or choose another output folder. What was finished is kept."
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        message = f"{path.name} cannot be written: {path.parent} is read-only."
+        remedy = "Choose another output folder, or allow writing to this one."
+    return OutputError(message, remedy, path=str(path))
 
 
 def part_of(path: Path) -> Path:

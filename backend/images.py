@@ -1,11 +1,6 @@
-"""Pictures in and out: EXR frames through OpenEXR, paintings and previews through Pillow.
+"""Pictures in and out: EXR frames through OpenEXR, paintings and previews through Pillow."""
 
-A file appears under its final name only when it is whole: it is written beside, then renamed.
-"""
-
-import errno
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +12,8 @@ import numpy.typing as npt
 import OpenEXR
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from .beside import part_of, sweep
-from .errors import OutputError, PaintingError, ShotError
+from .beside import write_whole
+from .errors import PaintingError, ShotError
 from .machine import cores
 
 FloatImage = npt.NDArray[np.float32]
@@ -32,37 +27,6 @@ _RECIPE, _FACT = "paintover:recipe", "paintover:fact:"
 # threads. Half of the cores, since frames are read and written while torch paints with all of them; but one such thread
 # would only make all that ask wait for each other. Eight at most is a guess: not measured where there are more cores.
 OpenEXR.set_global_thread_count(min(cores() // 2, 8) if cores() > 3 else 0)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears when all of it is there; otherwise nothing is left.
-
-    Creates the folder. Raises OutputError for what the operating system refuses.
-    """
-    temporary = part_of(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise output_error(path, error) from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
-
-
-def output_error(path: Path, error: OSError) -> OutputError:
-    """What the operating system refused, in an artist's words."""
-    message = f"{path.name} cannot be written to {path.parent}: {error.strerror or error}."
-    remedy = "Choose another output folder."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"{path.name} cannot be written: the disk that holds {path.parent} is full."
-        remedy = "Make room on it, or choose another output folder. What was finished is kept."
-    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        message = f"{path.name} cannot be written: {path.parent} is read-only."
-        remedy = "Choose another output folder, or allow writing to this one."
-    return OutputError(message, remedy, path=str(path))
 
 
 @dataclass(frozen=True)

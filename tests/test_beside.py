@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend import beside
-from backend.images import write_whole
+from backend.beside import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """

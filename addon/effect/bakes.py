@@ -7,7 +7,6 @@ and half of the other: only when all is made does it take the old one's place. A
 import json
 import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def settle(folder: Path, out: Path, told: Baked) -> None:
             "Close the programs that have them open, and bake again.",
         ) from error
     note: dict[str, Any] = {**vars(told)}
-    write(folder / _NOTE, json.dumps(note).encode())
+    beside.write_whole(folder / _NOTE, json.dumps(note).encode())
 
 
 def fetch(folder: Path, place: Path, before: Baked | None) -> None:
@@ -99,20 +98,3 @@ def fetch(folder: Path, place: Path, before: Baked | None) -> None:
 
 def _frames(folder: Path) -> Iterable[Path]:
     return [file for file in folder.glob("*.exr") if paths.FRAME.match(file.name)]
-
-
-def write(file: Path, data: bytes) -> None:
-    """Write a file that is there only when it is whole. Raises OutputError."""
-    part = beside.part_of(file)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError as error:
-        raise OutputError(
-            f"{file.name} cannot be written to {file.parent}: {error.strerror}.",
-            "Make room on the disk, or allow writing to this folder.",
-        ) from error
-    finally:
-        with suppress(OSError):  # as a rule it is not there any more
-            part.unlink()

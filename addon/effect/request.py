@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
+from ..backend import beside
 from ..backend.effect.frames import baked_files, deep
 from ..backend.errors import EffectError
 from ..render_ticket import check_idle
-from . import bakes, fluid, properties, silhouette
+from . import fluid, properties, silhouette
 from .properties import EffectSettings, Value
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _written(outlines: list[silhouette.Silhouette], folder: Path, name: str, sta
         )
     files = [folder / f"emitter_{frame:04}.png" for frame in range(start, start + len(outlines))]
     for file, seen in zip(files, outlines, strict=True):
-        bakes.write(file, silhouette.png(seen.mask))
+        beside.write_whole(file, silhouette.png(seen.mask))
     return emitter(files, outlines)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from .. import jobs, paths, pictures
+from ..backend import beside
 from ..backend.errors import Cancelled, PaintoverError
-from . import bakes, fluid, properties, request, silhouette
+from . import fluid, properties, request, silhouette
 
 if TYPE_CHECKING:
     from bpy.types import Object, Scene
@@ -135,7 +136,7 @@ def _emitter(wish: Wish, thing: "Object", settings: "EffectSettings") -> dict[st
     if seen.empty:
         return {}
     file = wish.path.with_name(f"{wish.path.stem}_emitter.png")
-    bakes.write(file, silhouette.png(seen.mask))
+    beside.write_whole(file, silhouette.png(seen.mask))
     return {"emitter": request.emitter([file], [seen])}
 
 

@@ -29,8 +29,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 def glow(temperature: Tensor, hottest: float) -> Tensor:
     """Scene-linear RGB (..., 3) of one unit of radiant power from a body at ``temperature`` (...) in K.
 
-    Exposed for the ``hottest`` gas (K), whose luminance is 1. Colder gas gives less of its power as light, and below
-    the Draper point (798 K) nothing that shows.
+    Exposed for the ``hottest`` gas (K), whose luminance is 1 unless that is below LEAST_REFERENCE. Colder gas gives
+    less of its power as light, and below the Draper point (798 K) nothing that shows.
     """
     found = _looked_up(temperature)
     reference = _looked_up(temperature.new_tensor(max(hottest, LEAST_REFERENCE)))[3]

@@ -15,7 +15,9 @@ _MOST_SPLITS, _LEAST_SPLIT = 16, 128
 
 
 def unpacked(chunk: bytes) -> bytes:
-    """The bytes that were packed. Raises ``ValueError`` or ``struct.error`` for what cannot be unpacked."""
+    """The bytes that were packed. Raises ``ValueError``, ``IndexError``, ``struct.error`` or ``zlib.error`` for
+    what cannot be unpacked.
+    """
     _, _, flags, width, size, block, _ = struct.unpack_from("<4B3I", chunk)
     if flags & _COPIED:
         return chunk[16 : 16 + size]

@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from ..beside import write_whole
 from ..errors import UsageError
-from ..images import HALF_MAX, write_whole
+from ..images import HALF_MAX
 from ..job import Job
 from ..learning.device import chosen
 from .projection import CHANNELS, UNITS, Volume, project
@@ -32,8 +33,8 @@ def simulate(
 ) -> dict[str, Any]:
     """Make the sims of a recipe (of ``KIND-gpu`` where there is a graphics card, else ``KIND-cpu``) in ``out``.
 
-    ``sims``: how many, instead of what the recipe says. Sims that are there and whole are kept, so that a run that was
-    stopped goes on. Those of a batch are made together: they take their steps in common.
+    ``sims``: how many, instead of what the recipe says; the last batch is made whole. Sims that are there and whole are
+    kept, so that a run that was stopped goes on. Those of a batch are made together: they take their steps in common.
     """
     device = chosen()
     plan = Recipe.read(recipe or f"{kind}-{'gpu' if device.type == 'cuda' else 'cpu'}")
@@ -60,7 +61,7 @@ def simulate(
         "folder": out,
         "written": written,
         "skipped": skipped,
-        "sims": count,
+        "sims": len(written) + len(skipped),
         "seconds": time.monotonic() - started,
         "device": str(device),
     }

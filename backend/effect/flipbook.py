@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import images as pictures
+from ..beside import write_whole
 from ..errors import EffectError, UsageError
-from ..images import ByteImage, FloatImage, write_whole
+from ..images import ByteImage, FloatImage
 from ..job import Job
 from . import footage
 from . import movie as movies

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..beside import write_whole
 from ..errors import OutputError, UsageError
-from ..images import FloatImage, write_whole
+from ..images import FloatImage
 from ..job import Job
 from . import footage
 

@@ -18,8 +18,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .. import images as pictures
+from ..beside import write_whole
 from ..errors import EffectError, OutputError, UsageError
-from ..images import HalfImage, as_half, write_whole
+from ..images import HalfImage, as_half
 from ..job import Job
 from ..machine import one_ahead
 from . import mantaflow

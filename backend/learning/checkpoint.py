@@ -8,8 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from ..beside import write_whole
 from ..errors import PaintoverError
-from ..images import write_whole
 from .adversarial import Adversarial
 
 ANEW = "Train anew, from the start."

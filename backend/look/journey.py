@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..images import output_error
+from ..beside import output_error
 from ..job import Job
 from ..motion import RestPose, Track
 from ..shot import Shot

@@ -21,7 +21,9 @@ from .tiles import paint
 def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> dict[str, Any]:
     """Style images with a look of colour alone, into PNGs of the same names in ``out``. Tileable stays tileable.
 
-    ``UsageError`` where a result would take the place of another, or of an image that is read.
+    Raises ``UsageError`` where a result would take the place of another, or of an image that is read,
+    ``LookMismatchError`` for a look that was trained on passes, and what opening the look, reading images
+    (``PaintingError``) and writing them (``OutputError``) raise.
     """
     file = LookFile.open(look)
     if file.card["family"] != "colour":

@@ -46,6 +46,9 @@ def train(
 
     ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, from the training state
     beside it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was.
+
+    Raises what reading the shot and the paintings raises (``ShotError``, ``PaintingError``), ``LookError`` for a
+    training state that cannot be gone on with, ``UsageError``, ``OutputError`` and ``Cancelled``.
     """
     budget = Budget(seconds, steps) if seconds or steps else Budget(SECONDS)
     if shot is not None:
