@@ -7,25 +7,22 @@ import bpy
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: the view layer's property that switches it on, and what Blender's window calls it and where."""
+    """One pass: the view layer's property that switches it on, and what Blender's window calls it."""
 
     attribute: str
     label: str
-    where: str
 
 
 NEEDED = (
-    Pass("use_pass_combined", "Combined", "View Layer > Passes > Data"),
-    Pass("use_pass_z", "Depth", "View Layer > Passes > Data"),
-    Pass("use_pass_position", "Position", "View Layer > Passes > Data"),
-    Pass("use_pass_normal", "Normal", "View Layer > Passes > Data"),
-    Pass("use_pass_vector", "Vector", "View Layer > Passes > Data"),
-    Pass("use_pass_diffuse_color", "Diffuse Color", "View Layer > Passes > Light"),
-    Pass("use_pass_cryptomatte_object", "Cryptomatte Object", "View Layer > Passes > Cryptomatte"),
+    Pass("use_pass_combined", "Combined"),
+    Pass("use_pass_z", "Depth"),
+    Pass("use_pass_position", "Position"),
+    Pass("use_pass_normal", "Normal"),
+    Pass("use_pass_vector", "Vector"),
+    Pass("use_pass_diffuse_color", "Diffuse Color"),
+    Pass("use_pass_cryptomatte_object", "Cryptomatte Object"),
 )
 CRYPTOMATTE_DEPTH = 2  # one EXR layer: the two objects that cover most of a pixel
-
-
 NOT_RENDERED = "The sequencer, or a compositor without Render Layers, makes the picture: no passes are saved."
 
 

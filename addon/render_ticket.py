@@ -102,8 +102,8 @@ class RenderTicket:
     def stop(self) -> None:
         self.cancel()
 
-    def wait(self, timeout: float | None = None, on_progress: Callable[[Report], None] | None = None) -> Report:
-        """Render and return; Blender's rendering knows no ``timeout``."""
+    def wait(self, *, on_progress: Callable[[Report], None] | None = None) -> Report:
+        """Render and return."""
         if on_progress is not None:
             self._task.on_frame = lambda: on_progress(self._task.report())
         with closing(self._steps):

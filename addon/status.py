@@ -59,6 +59,9 @@ def needed_passes(scene: "Scene") -> list[Line]:
     warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
     if capture.is_on(scene) and not compat.renders_view_layers(scene):
         warnings.append(Line(passes.NOT_RENDERED, "ERROR", "Press Render Passes: it leaves both out."))
+    if capture.is_on(scene) and scene.frame_step > 1:
+        text = f"Frame Step is {scene.frame_step}: paint goes from frame to frame, and is lost where one is left out"
+        warnings.append(Line(text, "ERROR", "Set Output > Frame Range > Step to 1."))
     return (lines if missing else []) + warnings
 
 

@@ -8,7 +8,7 @@ def go_wrong(folder):
     from pathlib import Path
 
     import bpy
-    from paintover import capture, passes, paths, rendering
+    from paintover import capture, passes, paths, rendering, status
     from paintover.backend import errors
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
@@ -97,10 +97,14 @@ def go_wrong(folder):
     )
     scene.frame_set(30)
     bpy.ops.render.render()
+    scene.frame_step = 2
     out["sequencer"] = (places.passes / "Scene_0030.exr").exists()
+    out["said of it"] = [line.text for line in status.needed_passes(scene)]
+    scene.frame_step = 1
     editor.strips[0].mute = True
     scene.frame_set(32)
     bpy.ops.render.render()
+    out["nothing said"] = status.needed_passes(scene)
     out["muted strip"] = (places.passes / "Scene_0032.exr").exists()
     editor.strips[0].mute = False
     rendering.render_range(scene, 31, 31)
@@ -127,6 +131,9 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["own"]
     assert out["error"] == ["output", 9, True]
     assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
+    strips, step = out["said of it"]
+    assert "no passes are saved" in strips and "Frame Step is 2" in step
+    assert out["nothing said"] == []
     assert out["region"] == [
         "Frame 9 keeps the passes that it had: only a region of it was rendered.",
         True,
