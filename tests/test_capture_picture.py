@@ -58,6 +58,7 @@ def test_the_card_and_the_picture_to_paint(blender, tmp_path):
         "format": 1,
         "name": "Shot_10_Ä",
         "blend": "shot.blend",
+        "since": 0.0,
         "engine": "CYCLES",
         "motion_blur": False,
         "view_layer": "ViewLayer",
