@@ -63,10 +63,10 @@ def add(
     node.name = node.label = name
     target = sinks[0].node
     node.location = (target.location.x - 220, target.location.y)
-    freed = [sink.node for sink in sinks if sink.node.get(FREE_OUTPUT) == source.node.name]
+    freed = {sink.node.name: sink.node for sink in sinks if sink.node.get(FREE_OUTPUT) == source.node.name}
     if freed or not fed:
         node[FREE_OUTPUT] = source.node.name
-    for other in freed:
+    for other in freed.values():
         del other[FREE_OUTPUT]
     tree.links.new(source, node.inputs["Image"])
     for sink in sinks:

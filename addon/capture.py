@@ -185,11 +185,12 @@ def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
 
     ``frame``: a file that has just been rendered. Where those before it are another .blend's, "since" tells them apart.
     """
+    before = read_card(folder)
     card = {
         "format": SHOT_FORMAT,
         "name": paths.places(scene).name,
         "blend": Path(bpy.data.filepath).name,
-        "since": frame.stat().st_mtime if another_blend(folder) else read_card(folder).get("since", 0.0),
+        "since": frame.stat().st_mtime if another_blend(folder) else before.get("since", 0.0),
         "blender": bpy.app.version_string.split()[0],
         "engine": scene.render.engine,
         "fps": scene.render.fps / scene.render.fps_base,
@@ -198,7 +199,7 @@ def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
         "view": view_info(scene),
     }
     path = folder / "shot.json"
-    if card != read_card(folder):
+    if card != before:
         beside.write_whole(path, (json.dumps(card, indent=2) + "\n").encode())
     return path
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import OutputError
@@ -37,7 +38,7 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        if temporary.exists():
+        with suppress(OSError):  # as a rule it is not there any more
             temporary.unlink()
 
 
