@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from . import capture, compat, exr, saving
+from . import capture, compat, saving
 from .backend import beside, errors
 
 
@@ -15,7 +15,9 @@ def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
     It is the render and not the compositor's picture, since the look gets the render. The scene's settings are as
     before. Raises ShotError where the frame cannot be read, OutputError.
     """
-    pixels = exr.read_combined(frame, capture.read_card(frame.parent).get("view_layer", ""))
+    from .exr_picture import read_combined  # late: Blender's start would wait for NumPy
+
+    pixels = read_combined(frame, capture.read_card(frame.parent).get("view_layer", ""))
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(picture.stem, width, height, alpha=True, float_buffer=True)
     dither = scene.render.dither_intensity

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import bpy
 import bpy.utils.previews
-import numpy as np
 
 from . import jobs
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     from bpy.utils.previews import ImagePreviewCollection
 
@@ -61,6 +61,8 @@ def _read_waiting() -> float | None:
 
 def small(path: Path) -> "npt.NDArray[np.float32] | None":
     """The picture as float32 HxWx4, bottom row first, at most ``SIZE`` wide and high; None if it cannot be read."""
+    import numpy as np  # late: Blender's start would wait for it
+
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError:  # what Blender raises for a file that it cannot read

@@ -6,13 +6,10 @@ known to be nobody's, also in a folder that several machines write to. Standard 
 
 import errno
 import functools
-import hashlib
 import os
 import re
-import socket
 import sys
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,7 +54,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 def part_of(path: Path) -> Path:
     """A hidden name beside ``path`` to write to, with the same suffix; no other writer has it."""
-    return path.with_name(f".{path.stem}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    return path.with_name(f".{path.stem}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.part{path.suffix}")
 
 
 def state_of(weights: Path) -> Path:
@@ -88,6 +85,10 @@ def sweep(folder: Path) -> None:
 @functools.cache
 def _host() -> str:
     """The machine, and of its processes those that this one sees: each container has numbers of its own."""
+    import hashlib  # late: Blender's start would wait for them
+    import socket
+    import uuid
+
     try:
         seen = os.readlink("/proc/self/ns/pid")
     except OSError:  # not Linux

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, TextIO
 
+from .arguments import frame_range
 from .errors import CANCELLED, DONE, PaintoverError
 from .job import Job
 from .protocol import ERROR, PROGRESS, RESULT, plain
 from .serve import serve
 from .service import VERBS, call
-from .words import frame_range, pace
+from .words import pace
 
 EFFECTS = "fire, smoke, explosion, ocean, river, pool or rain"
 LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal

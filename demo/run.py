@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from addon.backend import images, metrics
+from addon.backend.arguments import frame_range, painted_frame
 from addon.backend.errors import (
     BackendError,
     Cancelled,
@@ -32,7 +33,6 @@ from addon.backend.errors import (
     from_json,
 )
 from addon.backend.shot import Shot
-from addon.backend.words import frame_range, painted_frame
 from addon.client import SubprocessBackend
 from addon.paths import frame_path, runs
 

@@ -51,7 +51,7 @@ def test_thin_huge_and_hidden_surfaces():
 
 def test_a_png_of_a_silhouette_is_one(tmp_path):
     mask = np.random.default_rng(1).random((37, 53)) > 0.5
-    (tmp_path / "mask.png").write_bytes(silhouette.png(mask))
+    (tmp_path / "mask.png").write_bytes(silhouette.Silhouette(mask, 0.0, 0.0).png())
     with Image.open(tmp_path / "mask.png") as image:
         assert image.mode == "L"
         np.testing.assert_array_equal(np.asarray(image) == 255, mask)

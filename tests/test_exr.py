@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from addon import exr
+from addon import exr_picture
 from addon.backend.errors import ShotError
 from backend.shot import PASSES, Shot
 
 
 def test_the_passes_that_tell_a_view_layer_are_the_backends():
-    assert {name for kind in PASSES.values() for name in kind.in_files} == exr.TELLING
+    assert {name for kind in PASSES.values() for name in kind.in_files} == exr_picture.TELLING
 
 
 @pytest.mark.parametrize("name", ["moving", "layers", "border", "composed"])
@@ -18,7 +18,7 @@ def test_the_picture_is_the_one_that_a_look_sees(rendered, name):
     for frame in shot.frames:
         seen = shot.read(frame, ["beauty"])["beauty"]
         assert seen[..., :3].std() > 0.01, "there is something to see"
-        np.testing.assert_array_equal(exr.read_combined(shot.path(frame), shot.view_layer), seen)
+        np.testing.assert_array_equal(exr_picture.read_combined(shot.path(frame), shot.view_layer), seen)
 
 
 def test_a_file_that_holds_no_picture_is_said_to(rendered, tmp_path):
@@ -27,6 +27,6 @@ def test_a_file_that_holds_no_picture_is_said_to(rendered, tmp_path):
     for content in (b"", b"nonsense" * 99, whole[: len(whole) // 20], whole[:300]):
         path.write_bytes(content)
         with pytest.raises(ShotError, match=r"frame_0001\.exr cannot be read"):
-            exr.read_combined(path, "")
+            exr_picture.read_combined(path, "")
     with pytest.raises(ShotError, match=r"frame_0002\.exr cannot be read"):
-        exr.read_combined(tmp_path / "frame_0002.exr", "")
+        exr_picture.read_combined(tmp_path / "frame_0002.exr", "")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.words import clock, frame_range, pace, painted_frame
+from backend.arguments import frame_range, painted_frame
+from backend.words import clock, pace
 
 
 @pytest.mark.parametrize(

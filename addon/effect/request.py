@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 
 from ..backend import beside
 from ..backend.effect.frames import baked_files, deep
 from ..backend.errors import EffectError
 from ..render_ticket import check_idle
-from . import fluid, properties, silhouette
+from . import fluid, properties
 from .properties import EffectSettings, Value
 
 if TYPE_CHECKING:
     from bpy.types import Depsgraph, Object, Scene
+
+    from .silhouette import Silhouette
 
 ROWS = 192  # of a silhouette: several for each cell of the coarse simulation
 THUMBNAIL = 192  # pixels of the longer side
@@ -29,7 +30,7 @@ class _Seen:
     """What was gathered on the way through the frames."""
 
     values: list[dict[str, Value]] = field(default_factory=list)
-    outlines: list[silhouette.Silhouette] = field(default_factory=list)
+    outlines: "list[Silhouette]" = field(default_factory=list)
 
 
 def thumbnail(settings: EffectSettings) -> dict[str, Any]:
@@ -85,8 +86,12 @@ def digest(asked: dict[str, Any]) -> str:
     return found.hexdigest()
 
 
-def outline(thing: "Object", source: "Object", depsgraph: "Depsgraph") -> silhouette.Silhouette:
+def outline(thing: "Object", source: "Object", depsgraph: "Depsgraph") -> "Silhouette":
     """The emitter as the effect's box sees it in the current frame. Raises EffectError for what has no surface."""
+    import numpy as np  # late: Blender's start would wait for it
+
+    from . import silhouette
+
     evaluated = source.evaluated_get(depsgraph)
     try:
         mesh = evaluated.to_mesh()
@@ -154,7 +159,7 @@ def _json(value: Value) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _written(outlines: list[silhouette.Silhouette], folder: Path, name: str, start: int) -> dict[str, Any]:
+def _written(outlines: "list[Silhouette]", folder: Path, name: str, start: int) -> dict[str, Any]:
     """Write a picture for each frame, some may be empty; gives the emitter as the backend takes it."""
     if all(seen.empty for seen in outlines):
         raise EffectError(
@@ -163,11 +168,11 @@ def _written(outlines: list[silhouette.Silhouette], folder: Path, name: str, sta
         )
     files = [folder / f"emitter_{frame:04}.png" for frame in range(start, start + len(outlines))]
     for file, seen in zip(files, outlines, strict=True):
-        beside.write_whole(file, silhouette.png(seen.mask))
+        beside.write_whole(file, seen.png())
     return emitter(files, outlines)
 
 
-def emitter(files: list[Path], outlines: list[silhouette.Silhouette]) -> dict[str, Any]:
+def emitter(files: list[Path], outlines: "list[Silhouette]") -> dict[str, Any]:
     """Silhouettes as the backend takes them: ``files`` of ``outlines``, not all of which are empty."""
     there = [seen for seen in outlines if not seen.empty]
     front, back = max(seen.front for seen in there), min(seen.back for seen in there)

@@ -3,16 +3,13 @@
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Points = npt.NDArray[np.float64]
-    Triangles = npt.NDArray[np.int32]
-    Mask = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
+Triangles = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Silhouette:
     In heights of the box from its middle, toward the viewer.
     """
 
-    mask: "Mask"
+    mask: Mask
     front: float
     back: float
 
@@ -30,8 +27,17 @@ class Silhouette:
     def empty(self) -> bool:
         return not self.mask.any()
 
+    def png(self) -> bytes:
+        """The mask as a grey PNG (W3C, Portable Network Graphics, sections 5 and 7): white where it is set."""
+        rows, columns = self.mask.shape
+        lines = np.zeros((rows, columns + 1), np.uint8)  # each begins with the number of its filter: none
+        lines[:, 1:] = self.mask * np.uint8(255)
+        header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+        packed = zlib.compress(lines.tobytes(), 9)
+        return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
-def draw(points: "Points", triangles: "Triangles", across: float, deep: float, rows: int) -> Silhouette:
+
+def draw(points: Points, triangles: Triangles, across: float, deep: float, rows: int) -> Silhouette:
     """The outline of ``triangles`` (T, 3) over ``points`` (N, 3).
 
     Points are in heights of the box, from the middle of its floor: x to the right, y away from the viewer, z up. The
@@ -49,7 +55,7 @@ def draw(points: "Points", triangles: "Triangles", across: float, deep: float, r
     return Silhouette(mask, -float(depths.min()), -float(depths.max()))
 
 
-def _covered(x: "Points", y: "Points", rows: int, columns: int) -> "Mask":
+def _covered(x: Points, y: Points, rows: int, columns: int) -> Mask:
     """The pixels that triangles touch, whose corners (T, 3) these are: none is too thin to be seen."""
     mask = np.zeros((rows, columns), bool)
     for row in range(rows):
@@ -62,7 +68,7 @@ def _covered(x: "Points", y: "Points", rows: int, columns: int) -> "Mask":
     return mask
 
 
-def _extent(x: "Points", y: "Points", top: float, bottom: float) -> tuple["Points", "Points"]:
+def _extent(x: Points, y: Points, top: float, bottom: float) -> tuple[Points, Points]:
     """From where to where each triangle reaches between two lines; where it does not, from infinity to minus that."""
     within = (y >= top) & (y <= bottom)
     places, valid = [x], [within]
@@ -76,15 +82,5 @@ def _extent(x: "Points", y: "Points", top: float, bottom: float) -> tuple["Point
     return np.where(there, place, np.inf).min(1), np.where(there, place, -np.inf).max(1)
 
 
-def png(mask: "Mask") -> bytes:
-    """The mask as a grey PNG (W3C, Portable Network Graphics, sections 5 and 7): white where it is set."""
-    rows, columns = mask.shape
-    lines = np.zeros((rows, columns + 1), np.uint8)  # each begins with the number of its filter: none
-    lines[:, 1:] = mask * np.uint8(255)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    packed = zlib.compress(lines.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -13,7 +13,7 @@ import bpy
 from .. import jobs, paths, pictures
 from ..backend import beside
 from ..backend.errors import Cancelled, PaintoverError
-from . import fluid, properties, request, silhouette
+from . import fluid, properties, request
 
 if TYPE_CHECKING:
     from bpy.types import Object, Scene
@@ -136,7 +136,7 @@ def _emitter(wish: Wish, thing: "Object", settings: "EffectSettings") -> dict[st
     if seen.empty:
         return {}
     file = wish.path.with_name(f"{wish.path.stem}_emitter.png")
-    beside.write_whole(file, silhouette.png(seen.mask))
+    beside.write_whole(file, seen.png())
     return {"emitter": request.emitter([file], [seen])}
 
 

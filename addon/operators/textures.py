@@ -1,6 +1,5 @@
 """Looks on textures: a styled frame as one, and looks that were trained on colour alone."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +92,8 @@ def texture_apply_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     if not look.is_file():
         raise LookError(f"There is no texture look at {look}.", "Train one, or choose another file.", look=str(look))
     source = texture_file(scene, image)
+    import hashlib  # late: Blender's start would wait for it
+
     # Many folders have an albedo.png.
     place = hashlib.sha256(compat.portable_path(source).encode()).hexdigest()[:8]
     out = paths.places(scene).folder / "textures" / "styled" / place

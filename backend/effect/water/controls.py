@@ -59,7 +59,7 @@ def _scale(default: float) -> Any:
     return _control(default, "Scale", "m", 0.25, 2000, "Length of a tile's side.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Water:
     """Controls that every kind has. Making one refuses what is not a number or out of range: ``UsageError``."""
 
@@ -93,7 +93,7 @@ class Water:
         return self.loop_seconds * self.time_scale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ocean(Water):
     """Wind sea and swell, with whitecaps."""
 
@@ -105,7 +105,7 @@ class Ocean(Water):
     foam_life: float = _foam_life(3.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class River(Water):
     """A current that carries ripples and streaks of foam."""
 
@@ -124,7 +124,7 @@ class River(Water):
     foam_life: float = _foam_life(2.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pool(Water):
     """Gentle waves from all sides over a floor: the caustics are what one looks at."""
 
@@ -139,7 +139,7 @@ class Pool(Water):
     light_depth: float = _light_depth(1.5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rain(Water):
     """Rings of raindrops on still water."""
 
