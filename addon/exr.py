@@ -73,7 +73,7 @@ def unreadable(path: Path, error: Exception) -> errors.ShotError:
 
 
 def parts(file: BinaryIO) -> list[Part]:
-    """What the file's headers promise. Raises ValueError, LookupError or struct.error for what is no EXR of Blender's."""
+    """What the file's headers promise. Raises ValueError, LookupError or struct.error for what is no EXR."""
     magic, version = unpack(file, "<ii")
     if magic != MAGIC:
         raise ValueError("it is no EXR")
