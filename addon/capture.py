@@ -119,20 +119,28 @@ def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
     }
 
 
-def check_views(scene: bpy.types.Scene) -> None:
-    """Raises ShotError where a frame is more than one picture."""
+def check(scene: bpy.types.Scene) -> None:
+    """Raises ShotError where a frame is more than one picture, or its file another scene's too."""
     if scene.render.use_multiview:
         raise errors.ShotError(
             "Stereoscopy is on: a look is painted on one picture a frame.",
             "Switch off Output Properties > Stereoscopy, and render one eye after the other.",
         )
+    name = paths.safe_name(scene.name).casefold()
+    for other in bpy.data.scenes:
+        if other != scene and paths.safe_name(other.name).casefold() == name:
+            raise errors.ShotError(
+                f"The scenes {scene.name} and {other.name} would share a folder: they differ only in what file names"
+                " do not tell.",
+                "Rename one of them.",
+            )
 
 
 def save(scene: bpy.types.Scene, path: Path) -> None:
     """The Render Result as a multilayer EXR at ``path``. The scene's settings are as before. Raises OutputError,
     ShotError.
     """
-    check_views(scene)
+    check(scene)
     if RENDER_RESULT not in bpy.data.images:
         raise errors.OutputError(
             f"Frame {scene.frame_current} could not be saved: Blender keeps no Render Result.",

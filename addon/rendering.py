@@ -87,7 +87,7 @@ def check(scene: bpy.types.Scene) -> None:
         raise errors.ShotError(
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."
         )
-    capture.check_views(scene)
+    capture.check(scene)
     if scene.render.engine in WITHOUT_PASSES:
         raise errors.ShotError(
             "Workbench does not render the passes that a look needs.",

@@ -21,6 +21,7 @@ HalfImage = npt.NDArray[np.float16]
 ByteImage = npt.NDArray[np.uint8]
 
 HALF_MAX = 65504.0  # the largest number that half float holds
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of scene-linear Rec. 709 colours (ITU-R BT.709-6, item 3.2)
 _RECIPE, _FACT = "paintover:recipe", "paintover:fact:"
 
 # OpenEXR packs and unpacks in the thread that asks, unless its pool (this process's, of this copy of the library) has

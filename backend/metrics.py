@@ -116,7 +116,7 @@ def log_spectrum_error(image: Image, truth: Image) -> float:
 
 
 def _radial_spectrum(image: Image) -> NDArray[np.float64]:
-    luminance = image[..., :3].astype(np.float64) @ (0.2126, 0.7152, 0.0722)
+    luminance = image[..., :3].astype(np.float64) @ images.LUMINANCE
     height, width = luminance.shape
     window = np.outer(np.hanning(height), np.hanning(width))
     power = np.abs(np.fft.fft2((luminance - luminance.mean()) * window)) ** 2 / window.size

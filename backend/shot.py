@@ -20,7 +20,8 @@ from .machine import in_chunks
 
 # A minus belongs to the number where the name ends in "_" or there is none; else it ends the name: shot-0001.exr.
 _FRAME_FILE = re.compile(r"(?P<name>[^.-].*?|-.+?)?_?(?P<frame>(?<!\d)\d{4,}|(?<![^_])-\d{3,})\.exr", re.IGNORECASE)
-SKY_DEPTH = 1e10  # what Blender writes where a ray meets nothing
+SKY_DEPTH = 1e10  # metres: what Blender writes where a ray meets nothing
+SKY = 0.1 * SKY_DEPTH  # what is further away is sky
 _NO_VECTOR = 1e4  # what Cycles writes where it has no motion to tell
 
 

@@ -18,10 +18,10 @@ from torch.nn.functional import conv2d, pad
 from . import images
 from .brush import Canvas, Stroke
 from .job import Job
-from .shot import SKY_DEPTH, Shot
+from .shot import SKY, Shot
 
 Array = NDArray[Any]
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LUMINANCE = np.array(images.LUMINANCE, np.float32)
 GROUND_TONE = np.array([0.62, 0.45, 0.33], np.float32)  # the board is toned with a thin ochre before painting
 BROKEN_COLOUR = np.array([0.018, -0.003, -0.016], np.float32)  # strokes lean to the warm or the cool side of a hue
 CORNER = 0.62  # cosine: a surface that turns by more than about 50 degrees is another plane
@@ -96,7 +96,7 @@ class Subject:
         passes = shot.read(frame, names)
         shown = shot.view.to_display(images.unpremultiplied(passes["beauty"]))[..., :3]
         depth = passes["depth"][..., 0]
-        sky = depth > 0.1 * SKY_DEPTH
+        sky = depth > SKY
         ids = passes["object"][..., 0].view(np.int32) if "object" in passes else np.zeros(depth.shape, np.int32)
         label = np.where(sky, -1, np.unique(ids, return_inverse=True)[1].reshape(depth.shape))
         form = Subject(shown, passes["normal"], passes["position"], depth, label, sky, np.zeros((*depth.shape, 2)))
@@ -151,7 +151,7 @@ def _flow(subject: Subject) -> Array:
     """
     height, width = subject.depth.shape
     scale = min(height, width) / 360
-    features = np.concatenate([subject.normal * 0.6, (subject.shown @ LUMINANCE)[..., None]], -1)
+    features = np.concatenate([subject.normal * 0.6, (subject.shown @ _LUMINANCE)[..., None]], -1)
     edges = subject.edges()
     features = smoothed(features, edges, 2 * scale)
     dy, dx = np.gradient(features, axis=(0, 1))
@@ -210,7 +210,7 @@ def _blurred(image: Array, sigma: float) -> Array:
 
 def palette_shift(shown: Array, subject: Subject) -> Array:
     """The subject in the painter's colours: warm lights, cool and richer shades, a little more contrast."""
-    light = (shown @ LUMINANCE)[..., None]
+    light = (shown @ _LUMINANCE)[..., None]
     rich = light + 1.3 * (shown - light)
     turn = np.clip((light - 0.45) * 2, -1, 1)
     warm = np.array([0.045, 0.012, -0.040], np.float32)
@@ -293,7 +293,7 @@ def _anywhere(rows: slice, columns: slice) -> NDArray[np.bool_]:
 
 def _accents(subject: Subject, scale: float, rng: np.random.Generator) -> Iterator[Stroke]:
     """The last touches: broken darks behind silhouettes and in creases, and a few loaded lights."""
-    light = subject.shown @ LUMINANCE
+    light = subject.shown @ _LUMINANCE
     around = _blurred(light[..., None], 7 * scale)[..., 0]
     reference = palette_shift(subject.shown, subject)
     darks = np.argwhere(_behind(subject) & (light < 0.6))

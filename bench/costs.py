@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from backend import images, machine, service
 from backend.job import Job
 from backend.shot import Shot
 
-from . import shots
+from . import real_blender, shots
 
 FOLDER = shots.CACHE / "costs"
 SOURCE = "gallery"
@@ -135,15 +134,15 @@ def growth_over_a_long_shot(frames: int) -> dict[str, Any]:
 def addon_start() -> dict[str, Any]:
     """Milliseconds to import and register the add-on in a fresh Blender, and whether that loaded torch.
 
-    In the ``bpy`` wheel, and in a real Blender that BLENDER names or the PATH holds. Once Python keeps what it has
-    compiled, as Blender's does: it is compiled at the first start after an installation.
+    In the ``bpy`` wheel, and in a real Blender if there is one. Once Python keeps what it has compiled, as Blender's
+    does: it is compiled at the first start after an installation.
     """
     script = FOLDER / "start.py"
     FOLDER.mkdir(parents=True, exist_ok=True)
     script.write_text(START.format(root=str(shots.ROOT)), "utf-8")
     commands = {"bpy": [sys.executable, str(script)]}
-    if program := shutil.which(os.environ.get("BLENDER", "blender")):
-        commands["blender"] = [str(Path(program).resolve()), "-b", "--factory-startup", "--python", str(script)]
+    if program := real_blender.find():
+        commands["blender"] = [program, "-b", "--factory-startup", "--python", str(script)]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     best = {}
     for name, words in commands.items():

@@ -12,9 +12,9 @@ import numpy as np
 
 from backend import images
 from backend.effect import movie
-from backend.effect.blackbody import LUMINANCE
 from backend.effect.controls import CONTROLS
 from backend.effect.panel import WATER, described
+from backend.images import LUMINANCE
 
 from .effect_seams import Array, frames_of, read_layers
 from .kept import Facts

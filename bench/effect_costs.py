@@ -18,6 +18,7 @@ import numpy as np
 from backend import images
 from backend.effect import detail
 
+from . import real_blender
 from .kept import Facts
 from .shots import CACHE, ROOT
 
@@ -96,9 +97,8 @@ def speeds(weights: Mapping[str, Path | None], blender: str | None, scale: Scale
 
 
 def blender() -> str | None:
-    """A real Blender, that BLENDER names or the PATH holds, where there is the wheel too: see ``mantaflow_scene``."""
-    program = shutil.which(os.environ.get("BLENDER", "blender"))
-    return str(Path(program).resolve()) if program and find_spec("bpy") else None
+    """A real Blender where there is the wheel too: see ``mantaflow_scene``."""
+    return real_blender.find() if find_spec("bpy") else None
 
 
 def mantaflow(program: str, scale: Scale) -> Facts:

@@ -76,6 +76,9 @@ def go_wrong(folder):
     scene.render.use_multiview = True
     out["stereo"] = refused(lambda: rendering.render_range(scene, 1, 3))
     scene.render.use_multiview = False
+    twin = bpy.data.scenes.new("scene.")
+    out["twins"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    bpy.data.scenes.remove(twin)
 
     def stumble(done, total):
         raise errors.BackendError("stumbled")
@@ -146,6 +149,7 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
         ("no camera", "shot"),
         ("workbench", "shot"),
         ("stereo", "shot"),
+        ("twins", "shot"),
         ("stumbled", "backend"),
     ):
         assert out[case] is not None, case

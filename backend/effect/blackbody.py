@@ -5,6 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..images import LUMINANCE
+
 SECOND_RADIATION = 1.438777e-2  # m K, hc / k
 COLDEST, HOTTEST, ENTRIES = 300.0, 10_000.0, 512
 LEAST_REFERENCE = 1500.0  # K: nobody exposes for gas that is colder
@@ -23,7 +25,6 @@ _TO_REC709 = (
     (0.0556434, -0.2040259, 1.0572252),
 )  # IEC 61966-2-1, white D65
 OVERLAP = 0.014  # of each of a camera's colours that the others see too: without it a fire could never be white hot
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 def glow(temperature: Tensor, hottest: float) -> Tensor:

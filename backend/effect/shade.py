@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blackbody import LUMINANCE, glow
+from ..images import LUMINANCE
+from .blackbody import glow
 from .controls import Value
 from .lighting import LAMP, Lit
 from .physics import CHARACTERS, number

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..machine import in_chunks
 from ..motion import Track, sampled
+from ..shot import SKY
 from .carry import SAME_DEPTH, StyledFrame, fading, lay_under
-from .guides import SKY, Frame
+from .guides import Frame
 
 HOLE = 0.5  # of trust in what is carried: where there is less, something is missing
 SHARE = 0.9  # of trust, at most: what was painted elsewhere is never as good

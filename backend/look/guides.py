@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
-from ..images import HalfImage, unpremultiplied, woven
+from ..images import LUMINANCE, HalfImage, unpremultiplied, woven
 from ..machine import in_chunks
 from ..motion import Names
-from ..shot import Shot
+from ..shot import SKY, Shot
 
 Array: TypeAlias = NDArray[np.float32]
 
 PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
-SKY = 1e9  # metres: Blender writes 1e10 where a ray hit nothing
 CHANNELS = 13  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1, light 1
 ALL = slice(None)
 COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
@@ -205,6 +204,6 @@ def _light(colour: Tensor, albedo: Tensor) -> Tensor:
 
 def _luminance(linear: Tensor) -> Tensor:
     """Of linear Rec. 709 colours (3, N): (N)."""
-    red, green, blue = linear
-    result: Tensor = (red * 0.2126).add_(green, alpha=0.7152).add_(blue, alpha=0.0722)
+    (red, green, blue), weights = linear, LUMINANCE
+    result: Tensor = (red * weights[0]).add_(green, alpha=weights[1]).add_(blue, alpha=weights[2])
     return result
