@@ -80,7 +80,7 @@ def test_of_equal_view_layers_the_shots_own_is_taken(tmp_path: Path, named: str,
     shot = Shot.open(tmp_path)
     read = shot.read(1, ["beauty"])["beauty"]
     assert (read == seen).all()
-    assert (exr_picture.read_combined(shot.path(1), shot.view_layer) == read).all()
+    assert (read_combined(shot.path(1), shot.view_layer) == read).all()
 
 
 def test_the_beauty_is_the_render_and_not_the_compositor_s(rendered: Path):
