@@ -126,12 +126,12 @@ def check(scene: bpy.types.Scene) -> None:
             "Stereoscopy is on: a look is painted on one picture a frame.",
             "Switch off Output Properties > Stereoscopy, and render one eye after the other.",
         )
-    name = paths.safe_name(scene.name).casefold()
+    folder = os.path.normcase(paths.safe_name(scene.name))
     for other in bpy.data.scenes:
-        if other != scene and paths.safe_name(other.name).casefold() == name:
+        # Of a linked one nothing is kept here, unless it is rendered itself.
+        if other != scene and other.library is None and os.path.normcase(paths.safe_name(other.name)) == folder:
             raise errors.ShotError(
-                f"The scenes {scene.name} and {other.name} would share a folder: they differ only in what file names"
-                " do not tell.",
+                f"The scenes {scene.name} and {other.name} would share the folder {paths.places(scene).folder}.",
                 "Rename one of them.",
             )
 

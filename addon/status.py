@@ -57,6 +57,11 @@ def needed_passes(scene: "Scene") -> list[Line]:
     missing = passes.missing(passes.main_layer(scene))
     lines = [Line(f"{len(missing)} passes are off: {', '.join(missing)}", "ERROR", "", "paintover.enable_passes")]
     warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
+    if capture.is_on(scene):
+        try:
+            capture.check(scene)
+        except PaintoverError as error:
+            warnings.append(of_error(error))
     if capture.is_on(scene) and not compat.renders_view_layers(scene):
         warnings.append(Line(passes.NOT_RENDERED, "ERROR", "Press Render Passes: it leaves both out."))
     if capture.is_on(scene) and scene.frame_step > 1:

@@ -142,7 +142,7 @@ def addon_start() -> dict[str, Any]:
     script.write_text(START.format(root=str(shots.ROOT)), "utf-8")
     commands = {"bpy": [sys.executable, str(script)]}
     if program := real_blender.find():
-        commands["blender"] = [program, "-b", "--factory-startup", "--python", str(script)]
+        commands["blender"] = [program, "-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script)]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     best = {}
     for name, words in commands.items():

@@ -34,7 +34,7 @@ DRAWINGS = ("bench/styles.py", "bench/texture.py", "bench/scenes.py")
 CELLS = shots.CACHE / "cells"
 PUBLISHED_STEPS = 20_000
 SEED = 0
-LOOKS = ("backend/look/*.py", "backend/learning/*.py", "backend/motion.py")
+LOOKS = ("backend/look/*.py", "backend/learning/*.py", *(f"backend/{name}.py" for name in ("motion", "shot", "images")))
 # Of these, what comes after training, and changes no weight.
 AFTER = (
     "apply.py",

@@ -76,9 +76,15 @@ def go_wrong(folder):
     scene.render.use_multiview = True
     out["stereo"] = refused(lambda: rendering.render_range(scene, 1, 3))
     scene.render.use_multiview = False
-    twin = bpy.data.scenes.new("scene.")
+    twin = bpy.data.scenes.new("Scene.")
     out["twins"] = refused(lambda: rendering.render_range(scene, 1, 3))
+    out["said of twins"] = [line.text for line in status.needed_passes(scene)]
     bpy.data.scenes.remove(twin)
+    bpy.data.libraries.write(folder + "/library.blend", {bpy.data.worlds.new("w"), scene})
+    with bpy.data.libraries.load(folder + "/library.blend", link=True) as (_, linked):
+        linked.scenes = ["Scene"]
+    out["linked twin"] = [[other.name for other in bpy.data.scenes], refused(lambda: rendering.check(scene))]
+    bpy.data.batch_remove([bpy.data.libraries["library.blend"]])
 
     def stumble(done, total):
         raise errors.BackendError("stumbled")
@@ -137,6 +143,8 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     strips, step = out["said of it"]
     assert "no passes are saved" in strips and "Frame Step is 2" in step
     assert out["nothing said"] == []
+    assert any("share the folder" in text for text in out["said of twins"])
+    assert out["linked twin"] == [["Scene", "Scene"], None]
     assert out["region"] == [
         "Frame 9 keeps the passes that it had: only a region of it was rendered.",
         True,

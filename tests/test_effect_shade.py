@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from backend.effect.blackbody import LUMINANCE, glow
+from backend.effect.blackbody import glow
 from backend.effect.lighting import Lit, firelight, shadows
 from backend.effect.shade import Shading, fading, shade
+from backend.images import LUMINANCE
 
 
 def test_the_colour_of_what_glows_follows_its_temperature():

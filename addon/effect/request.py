@@ -1,6 +1,5 @@
 """What the backend is asked for: an effect's settings, its keys frame by frame, and the outline of its emitter."""
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +72,8 @@ def bake(scene: "Scene", thing: "Object", folder: Path) -> dict[str, Any]:
 
 def digest(asked: dict[str, Any]) -> str:
     """Of all that a request says. Of files what is in them counts, not where they are."""
+    import hashlib  # late: Blender's start would wait for it
+
     emitter, bake = dict(asked.get("emitter", {})), dict(asked.get("vdb", {}))
     pictures, cache = emitter.pop("picture", []), bake.pop("folder", None)
     found = hashlib.sha256(repr(sorted({**asked, "emitter": emitter, "vdb": bake}.items())).encode())
