@@ -86,14 +86,14 @@ def texture_train_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
 
 def texture_apply_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
     """Give the texture look to the active texture: a new image texture on the active material."""
+    import hashlib  # late: Blender's start would wait for it
+
     material = active_material(thing)
     image = source_texture(material)
     look = texture_look_file(scene)
     if not look.is_file():
         raise LookError(f"There is no texture look at {look}.", "Train one, or choose another file.", look=str(look))
     source = texture_file(scene, image)
-    import hashlib  # late: Blender's start would wait for it
-
     # Many folders have an albedo.png.
     place = hashlib.sha256(compat.portable_path(source).encode()).hexdigest()[:8]
     out = paths.places(scene).folder / "textures" / "styled" / place

@@ -59,7 +59,7 @@ def _scale(default: float) -> Any:
     return _control(default, "Scale", "m", 0.25, 2000, "Length of a tile's side.")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # nobody compares them, and Blender's start would wait for the code that does
 class Water:
     """Controls that every kind has. Making one refuses what is not a number or out of range: ``UsageError``."""
 
