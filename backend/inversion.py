@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .machine import share_out
+
 Colours = npt.NDArray[np.float64]  # N x 3
+Planes = npt.NDArray[np.float64]  # the same numbers of N colours side by side: (..., N)
 Function = Callable[[Colours], Colours]  # coordinates 0..1 to shown values 0..1, both N x 3
 
 _SIZES = (17, 33, 65)  # nodes along each side, coarse to fine: one starts from the other
@@ -19,6 +22,7 @@ _STEPS = (40, 8, 6)  # Newton steps at each size
 _LEVEL = 255.0  # errors are counted in 8-bit steps
 _SHOWN = 2.0  # an error up to this is called the same colour
 _GOOD = 0.2  # a colour as near as this needs no more steps
+_SHARE = 8192  # colours that one thread takes at a time
 _STUCK = 1e8  # the damping at which steps are too small to matter
 _GREY = 1.0  # weight that draws undetermined coordinates to grey; where one is determined, it moves under 0.1 step
 
@@ -70,6 +74,16 @@ def best(function: Function, shown: Colours, choices: list[Colours]) -> Colours:
 
 def solve(function: Function, shown: Colours, start: Colours, steps: int) -> Colours:
     """The coordinates in 0..1 at which ``function`` comes nearest to ``shown``, from ``start`` on. All N x 3."""
+    solved = np.empty_like(start)
+
+    def work(chunk: slice) -> None:
+        solved[chunk] = _solved(function, shown[chunk], start[chunk], steps)
+
+    share_out(work, [slice(begin, begin + _SHARE) for begin in range(0, len(start), _SHARE)])
+    return solved
+
+
+def _solved(function: Function, shown: Colours, start: Colours, steps: int) -> Colours:
     at = np.clip(start, 0.0, 1.0)
     miss, cost = _cost(function, shown, at)
     damping = np.full(len(at), 100.0)
@@ -86,19 +100,34 @@ def solve(function: Function, shown: Colours, start: Colours, steps: int) -> Col
 
 def _step(function: Function, at: Colours, miss: Colours, damping: npt.NDArray[np.float64]) -> Colours:
     """One Levenberg-Marquardt step within 0..1."""
-    identity = np.eye(3)
+    identity = np.eye(3)[..., None]
     grey = _GREY * (identity - 1 / 3)
-    slope = _slope(function, at)
-    turned = slope.transpose(0, 2, 1)
-    gradient = (turned @ miss[..., None])[..., 0] + at @ grey
-    curvature = turned @ slope + grey + damping[:, None, None] * identity
+    slope, at = _slope(function, at), at.T
+    gradient = np.einsum("scn,sn->cn", slope, miss.T) + np.einsum("cd,dn->cn", grey[..., 0], at)
+    curvature = np.einsum("scn,sdn->cdn", slope, slope) + grey + damping * identity
     # A coordinate that is at the border and wants out takes no part.
     fixed = ((at <= 0) & (gradient > 0)) | ((at >= 1) & (gradient < 0))
-    curvature = np.where(fixed[:, :, None] | fixed[:, None, :], identity, curvature)
-    gradient = np.where(fixed, 0.0, gradient)
-    step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-    stepped: Colours = np.clip(at - np.clip(step, -0.1, 0.1), 0.0, 1.0)
+    curvature = np.where(fixed[:, None] | fixed, identity, curvature)
+    step = _divided(np.where(fixed, 0.0, gradient), curvature)
+    stepped: Colours = np.clip(at - np.clip(step, -0.1, 0.1), 0.0, 1.0).T
     return stepped
+
+
+def _divided(vectors: Planes, matrices: Planes) -> Planes:
+    """The solutions (3, N) of N symmetric positive definite equations, ``matrices`` (3, 3, N), by their LDL factors
+    (Golub and Van Loan, section 4.1): in a tenth of the time that numpy takes for small matrices.
+    """
+    (first, _, _), (a, middle, _), (b, c, last) = matrices
+    below = a / first, b / first
+    second = middle - below[0] * a
+    rest = c - below[1] * a
+    lowest = rest / second
+    x = vectors[0]
+    y = vectors[1] - below[0] * x
+    z = vectors[2] - below[1] * x - lowest * y
+    z /= last - below[1] * b - lowest * rest
+    y = y / second - lowest * z
+    return np.stack([x / first - below[0] * y - below[1] * z, y, z])
 
 
 def _cost(function: Function, shown: Colours, at: Colours) -> tuple[Colours, npt.NDArray[np.float64]]:
@@ -107,15 +136,16 @@ def _cost(function: Function, shown: Colours, at: Colours) -> tuple[Colours, npt
     return miss, (miss**2).sum(axis=1) + _GREY * (colourfulness**2).sum(axis=1)
 
 
-def _slope(function: Function, at: Colours) -> npt.NDArray[np.float64]:
-    """N x 3 x 3 derivatives in 8-bit steps, by differences that stay within 0..1."""
-    slope = np.empty((len(at), 3, 3))
+def _slope(function: Function, at: Colours) -> Planes:
+    """How much each shown channel changes with each coordinate, in 8-bit steps: (3, 3, N), by differences that stay
+    within 0..1.
+    """
+    slope = np.empty((3, 3, len(at)))
     for channel in range(3):
         offset = np.zeros(3)
         offset[channel] = 0.002
         above, below = np.minimum(at + offset, 1.0), np.maximum(at - offset, 0.0)
-        width = (above - below)[:, channel, None]
-        slope[:, :, channel] = _LEVEL * (function(above) - function(below)) / width
+        slope[:, channel] = _LEVEL * (function(above) - function(below)).T / (above - below)[:, channel]
     return slope
 
 

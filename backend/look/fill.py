@@ -9,11 +9,13 @@ frame both can be tried: of independent strokes, one instead of another is off b
 is off, and a line in a wrong place by two times what no line is off.
 """
 
+from typing import TypeAlias
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..machine import in_chunks
+from ..machine import in_chunks, share_out
 from ..motion import Track, sampled
 from ..shot import SKY
 from .carry import SAME_DEPTH, StyledFrame, fading, lay_under
@@ -31,6 +33,9 @@ STROKES, LINES = 1.5, 1.75  # error of borrowed paint over the network's: up to 
 SQUARES = 9  # in the height of a frame: a chessboard, where each colour is tried out on the other
 SAMPLES = 4096  # pixels of a surface that it is tried out on
 NOWHERE = -1e6
+
+# Where the nearest paint is on a kind of surface, see ``_nearest``, its trust (0..1), and its pixels.
+SurfacePaint: TypeAlias = tuple[Tensor, float, int]
 
 
 class Fill:
@@ -51,7 +56,7 @@ class Fill:
         self.names = self._usable[self._usable >= 0].unique()
         middle = self.cell // 2
         self._cells = self._usable[middle :: self.cell, middle :: self.cell]
-        self._sources: dict[int, tuple[Tensor, float, int]] = {}
+        self._known: dict[int, SurfacePaint] = {}
 
     def complete(self, history: Tensor, track: Track, now: Frame) -> None:
         """Fill the holes of ``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame."""
@@ -69,12 +74,11 @@ class Fill:
         counts = which.bincount(minlength=len(self.names) + 1)[:-1]
         layer, trust = torch.zeros(len(counts), dtype=torch.long), torch.zeros(len(counts) + 1)
         layers: list[Tensor] = []
-        for place in counts.argsort(descending=True)[:KINDS].tolist():
-            if counts[place] >= LEAST:
-                nearest, worth, pixels = self._source(int(self.names[place]))
-                trust[place] = SHARE * worth * min(1.0, pixels / (ENOUGH * int(counts[place])))
-                layer[place] = len(layers)
-                layers.append(nearest)
+        largest = counts.argsort(descending=True)[:KINDS]
+        for place, (nearest, worth, pixels) in self._sources(largest[counts[largest] >= LEAST].tolist()):
+            trust[place] = SHARE * worth * min(1.0, pixels / (ENOUGH * int(counts[place])))
+            layer[place] = len(layers)
+            layers.append(nearest)
         nearest = torch.cat([*layers, torch.empty(2, 0, self._cells.shape[1])], 1)
 
         def lay(chunk: slice) -> None:
@@ -88,12 +92,18 @@ class Fill:
 
         in_chunks(lay, len(holes))
 
-    def _source(self, kind: int) -> tuple[Tensor, float, int]:
-        """Where the nearest paint is on this kind of surface, see ``_nearest``, its trust (0..1), and its pixels."""
-        if kind not in self._sources:
-            pixels = int((self._usable == kind).sum())
-            self._sources[kind] = self._paint(self._cells == kind), self._worth(kind), pixels
-        return self._sources[kind]
+    def _sources(self, places: list[int]) -> list[tuple[int, SurfacePaint]]:
+        """The paint of the kinds of surface at these ``places`` among the names, each with its place."""
+        new = [place for place in places if place not in self._known]
+
+        def look(share: slice) -> None:
+            for place in new[share]:
+                kind = int(self.names[place])
+                pixels = int((self._usable == kind).sum())
+                self._known[place] = self._paint(self._cells == kind), self._worth(kind), pixels
+
+        share_out(look, [slice(at, at + 1) for at in range(len(new))])
+        return [(place, self._known[place]) for place in places]
 
     def _paint(self, cells: Tensor) -> Tensor:
         return _nearest(cells) * self.cell + self.cell // 2
@@ -130,8 +140,8 @@ class Fill:
     ) -> tuple[Tensor, Tensor]:
         """Paint (3, N) for what is at ``there`` (2, N; column, row) hidden in the key frame, and how sure that is (N).
 
-        ``nearest``: where there is paint, see ``_source``, one ``layer`` (N) below the other. ``kind`` (N): of which
-        surface. ``display`` (3, N): what the render shows of it.
+        ``nearest``: see ``SurfacePaint``, one ``layer`` (N) below the other. ``kind`` (N): of which surface.
+        ``display`` (3, N): what the render shows of it.
         """
         height, width = self.kinds.shape
         # Between cells the nearest point moves along evenly: then what is mirrored about it hangs together.
