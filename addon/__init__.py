@@ -4,6 +4,7 @@ Blender's side of the extension. Nothing here imports ``bpy`` before ``register`
 ``addon.backend`` also work where there is no Blender.
 """
 
+import gc
 from types import ModuleType
 
 
@@ -55,8 +56,15 @@ def _parts() -> tuple[ModuleType, ...]:
 
 
 def register() -> None:
-    for part in _parts():
-        part.register()
+    # None of what is made here is garbage: to look for some among all that Blender has takes as long as to make it.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        for part in _parts():
+            part.register()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def unregister() -> None:

@@ -1,8 +1,9 @@
 """Run inside Blender: import and register the add-on of the folder that is the last argument.
 
-What is slow to load waits until it is needed.
+What is slow to load waits until it is needed; and Python collects garbage afterwards as before.
 """
 
+import gc
 import sys
 
 import bpy  # noqa: F401  # what it loads itself is not the add-on's
@@ -13,4 +14,9 @@ sys.path.insert(0, sys.argv[-1])
 import addon  # noqa: E402
 
 addon.register()
+assert gc.isenabled()
+addon.unregister()
+gc.disable()
+addon.register()
+assert not gc.isenabled()
 addon.unregister()
