@@ -24,7 +24,9 @@ _TO_REC709 = (
     (-0.9692660, 1.8760108, 0.0415560),
     (0.0556434, -0.2040259, 1.0572252),
 )  # IEC 61966-2-1, white D65
-OVERLAP = 0.014  # of each of a camera's colours that the others see too: without it a fire could never be white hot
+# Of each of a camera's colours that the others see too. Without it a fire could never be white hot, and with much of it
+# fire in daylight is salmon under AgX, which bleaches what is bright by itself.
+OVERLAP = 0.004
 
 
 def glow(temperature: Tensor, hottest: float) -> Tensor:
