@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from itertools import starmap
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ _STEPS = 12  # of refinement
 _CURVES = (ocio.ExponentTransform, ocio.ExponentWithLinearTransform, ocio.LogTransform, ocio.RangeTransform)
 _CURVE = 1 << 16  # points of a table that stands for them: finer than a float near 1 needs, for what is steep at 0
 _AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
+
+_baking = Lock()
 
 
 @dataclass(frozen=True)
@@ -186,8 +189,13 @@ class _Inverse:
         return _run(self._show, at.astype(np.float32)).astype(np.float64)
 
 
-@lru_cache(maxsize=8)
 def _inverse(view: View) -> _Inverse:
+    with _baking:  # who comes while it is baked waits, and does not bake another
+        return _baked(view)
+
+
+@lru_cache(maxsize=8)
+def _baked(view: View) -> _Inverse:
     return _Inverse(view)
 
 

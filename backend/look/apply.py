@@ -110,6 +110,8 @@ class Styler:
         """Style the frames ``numbers`` of ``shot``; yields their files."""
         self.reader.expect(self.shot, numbers)
         with ThreadPoolExecutor(1) as writer, device.sharing(self._ahead):
+            if numbers:  # what the first frame needs last takes seconds to prepare, once in a process
+                writer.submit(self.shot.view.from_display, np.zeros((1, 1, 3), np.float32))
             writing: Future[Path] | None = None
             frames: Iterator[Prepared] = map(self._prepared, self.journey.through(self.shot, numbers, job))
             if self._ahead:
