@@ -21,23 +21,27 @@ _under_way = 0
 
 
 class FinalTask(Task):
-    """``frames`` with the scene's own output settings, composited from ``passes_folder``.
+    """``frames``, ``step`` apart, with the scene's own output settings, composited from ``passes_folder``.
 
-    A movie is one file: it has every frame from the first to the last. The scene stays as it is; a sequencer is left
-    out. Fails with FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is not, or
-    Blender refused).
+    A movie is one file: it has every such frame from the first to the last. The scene stays as it is; a sequencer is
+    left out. Fails with FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is
+    not, or Blender refused).
     """
 
-    def __init__(self, scene: bpy.types.Scene, passes_folder: Path, name: str, frames: Sequence[int]) -> None:
+    def __init__(
+        self, scene: bpy.types.Scene, passes_folder: Path, name: str, frames: Sequence[int], step: int = 1
+    ) -> None:
         self.written: list[int] = []
         self._scene = scene.name
         self._folder, self._name = passes_folder, name
-        self._frames = frames
+        self._frames, self._step = frames, step
         self._movie = scene.render.is_movie_format
 
     def steps(self) -> Steps:
-        for first, last in [(self._frames[0], self._frames[-1])] if self._movie else paths.runs(self._frames):
-            with composited_from_shot(scene_named(self._scene), self._folder, self._name, first, last) as copy:
+        ends = [(self._frames[0], self._frames[-1])] if self._movie else paths.runs(self._frames, self._step)
+        for first, last in ends:
+            frames = range(first, last + 1, self._step)
+            with composited_from_shot(scene_named(self._scene), self._folder, self._name, frames) as copy:
                 job = Job(copy.name, f"write frames {first} to {last}", animation=True)
                 with self._counted(job):
                     yield job
@@ -76,21 +80,23 @@ def render_final(scene: bpy.types.Scene, passes_folder: Path, name: str, first: 
 
 @contextmanager
 def composited_from_shot(
-    scene: bpy.types.Scene, passes_folder: Path, name: str, first: int, last: int
+    scene: bpy.types.Scene, passes_folder: Path, name: str, frames: range
 ) -> Iterator[bpy.types.Scene]:
-    """A passing copy of ``scene`` whose compositor reads the shot where the artist's reads Render Layers.
+    """A passing copy of ``scene``, of these ``frames``, whose compositor reads the shot where the artist's reads Render
+    Layers.
 
     A render of the copy composites and writes, and renders no view layer. The artist's tree is never touched.
     """
     global _under_way
     there = set(paths.frames_in(passes_folder, name))
-    gone = [frame for frame in range(first, last + 1) if frame not in there]
+    gone = [frame for frame in frames if frame not in there]
     if gone:
         raise errors.FrameRangeError(
             f"The shot in {passes_folder} has no frame {gone[0]}.",
             "Render Passes for it, or choose other frames.",
             missing=gone,
         )
+    first, last = frames[0], frames[-1]
     _check_size(scene, paths.frame_path(passes_folder, name, first))
     _under_way += 1
     try:
@@ -106,7 +112,7 @@ def composited_from_shot(
         settings.save_passes = settings.stylise = False
         copy.render.use_compositing, copy.render.use_sequencer = True, False
         copy.render.use_overwrite, copy.render.use_placeholder = True, False  # what is there may be of an earlier look
-        copy.frame_start, copy.frame_end, copy.frame_step = first, last, 1
+        copy.frame_start, copy.frame_end, copy.frame_step = first, last, frames.step
         copy.frame_current = first
         for child in list(copy.collection.children):  # nothing is rendered, so there is nothing to prepare
             copy.collection.children.unlink(child)

@@ -62,11 +62,11 @@ def frames_in(folder: Path, name: str) -> list[int]:
     return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
 
 
-def runs(frames: Iterable[int]) -> list[tuple[int, int]]:
-    """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``."""
+def runs(frames: Iterable[int], step: int = 1) -> list[tuple[int, int]]:
+    """``[1, 2, 3, 7]`` -> ``[(1, 3), (7, 7)]``: first and last of those that follow each other ``step`` apart."""
     runs: list[tuple[int, int]] = []
     for frame in frames:
-        if runs and frame == runs[-1][1] + 1:
+        if runs and frame == runs[-1][1] + step:
             runs[-1] = (runs[-1][0], frame)
         else:
             runs.append((frame, frame))

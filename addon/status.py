@@ -66,7 +66,8 @@ def needed_passes(scene: "Scene") -> list[Line]:
         warnings.append(Line(passes.NOT_RENDERED, "ERROR", "Press Render Passes: it leaves both out."))
     if capture.is_on(scene) and scene.frame_step > 1:
         text = f"Frame Step is {scene.frame_step}: paint goes from frame to frame, and is lost where one is left out"
-        warnings.append(Line(text, "ERROR", "Set Output > Frame Range > Step to 1."))
+        remedy = "Press Render Passes: it leaves none out. Or set Output > Frame Range > Step to 1."
+        warnings.append(Line(text, "ERROR", remedy))
     return (lines if missing else []) + warnings
 
 

@@ -120,6 +120,76 @@ def test_final_frames(blender, tmp_path):
     np.testing.assert_allclose(small[2:16, 16:], styled[3][4:32:2, 32::2], atol=0.05)
 
 
+def every_second(folder):
+    """Frame Step, in Blender's own animation and in ours."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, paths
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.frame_start, scene.frame_end, scene.frame_step = 2, 7, 2
+    places = paths.places(scene)
+    images = scene.render.image_settings
+
+    def written(name, write):
+        scene.render.filepath = f"{folder}/{name}/"
+        assert write() == {"FINISHED"}
+        return sorted(Path(folder, name).iterdir())
+
+    def names(name, write):
+        return [path.name for path in written(name, write)]
+
+    def movie(name):
+        if compat.IS_5:
+            images.media_type = "VIDEO"
+        images.file_format = "FFMPEG"
+        files = written(name, bpy.ops.paintover.final_frames)
+        if compat.IS_5:
+            images.media_type = "IMAGE"
+        images.file_format = "PNG"
+        return [bpy.data.movieclips.load(str(path)).frame_duration for path in files]
+
+    bpy.ops.paintover.enable_passes()
+    out = {"animation": names("animation", lambda: bpy.ops.render.render(animation=True))}
+    out["its passes"] = paths.frames_in(places.passes, places.name)
+    out["final of these"] = names("some", bpy.ops.paintover.final_frames)
+    out["movie of these"] = movie("some movie")
+    bpy.ops.paintover.render_passes()
+    out["passes"] = paths.frames_in(places.passes, places.name)
+    out["final"] = names("all", bpy.ops.paintover.final_frames)
+    out["movie"] = movie("movie")
+    out["left"] = [len(bpy.data.scenes), scene.frame_step]
+    for frame in (2, 4, 6):
+        paths.frame_path(places.passes, places.name, frame).unlink()
+    try:
+        bpy.ops.paintover.final_frames()
+    except RuntimeError as error:
+        out["between"] = str(error)
+    return out
+
+
+def test_final_frames_are_those_of_blenders_own_animation(blender, tmp_path):
+    """Passes of every frame, since paint goes from one to the next; final frames as Frame Step says."""
+    out = blender(every_second, tmp_path)
+    assert "from 2 to 7 in steps of 2 is rendered" in out.pop("between")
+    files = ["0002.png", "0004.png", "0006.png"]
+    assert out == {
+        "animation": files,
+        "its passes": [2, 4, 6],
+        "final of these": files,
+        "movie of these": [3],
+        "passes": [2, 3, 4, 5, 6, 7],
+        "final": files,
+        "movie": [3],
+        "left": [1, 2],
+    }
+
+
 def refuse(folder):
     """Final frames that the shot cannot give."""
     from pathlib import Path

@@ -30,17 +30,22 @@ def compositor_remove(scene: bpy.types.Scene) -> None:
 def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: int | None = None) -> jobs.Work:
     """Write final frames with the scene's own output settings, from the passes on disk: nothing is rendered again.
 
-    Those of the range that the settings name where none is given, as far as they are rendered.
+    Those of the range that the settings name where none is given, as far as they are rendered; of these the ones that
+    Blender's Render Animation would write, which follows the scene's Frame Step.
     """
     if jobs.session.again:
         raise UsageError("Frames are being styled again.", "Wait for their end, or cancel that.")
     start, end = render_range(scene)
     low, high = start if first is None else first, end if last is None else last
     places = paths.places(scene)
-    frames = [frame for frame in rendered_frames(scene) if low <= frame <= high]
+    step = scene.frame_step
+    frames = [frame for frame in rendered_frames(scene) if frame in range(low, high + 1, step)]
     if not frames:
-        raise FrameRangeError(f"No frame from {low} to {high} is rendered.", "Choose others, or press Render Passes.")
-    task = final.FinalTask(scene, places.passes, places.name, frames)
+        steps = f" in steps of {step}" if step > 1 else ""
+        raise FrameRangeError(
+            f"No frame from {low} to {high}{steps} is rendered.", "Choose others, or press Render Passes."
+        )
+    task = final.FinalTask(scene, places.passes, places.name, frames, step)
     return jobs.Work("Write Final Frames", lambda: RenderTicket(task))
 
 

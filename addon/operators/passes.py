@@ -30,7 +30,8 @@ def enable_passes(scene: bpy.types.Scene) -> list[str]:
 def render_passes_work(
     scene: bpy.types.Scene, first: int | None = None, last: int | None = None, missing: bool = False
 ) -> jobs.Work:
-    """Render the passes of a range: the one that the settings name where none is given.
+    """Render the passes of a range: the one that the settings name where none is given. Every frame of it, whatever the
+    scene's Frame Step: paint goes from frame to frame.
 
     ``missing``: only of frames that have none yet, whole and of this .blend. Raises ``FrameRangeError`` where there is
     nothing to render.
@@ -75,7 +76,10 @@ class EnablePasses(DirectOperator, bpy.types.Operator):
 class RenderPasses(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.render_passes"
     bl_label = "Render Passes"
-    bl_description = "Render the chosen frames and keep their passes, without compositing and without other output"
+    bl_description = (
+        "Render the chosen frames and keep their passes, without compositing and without other output."
+        " Frame Step leaves none out: paint goes from frame to frame"
+    )
 
     missing: BoolProperty(
         name="Only Missing",
