@@ -14,16 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import exr
+from .backend.passes import PASSES
 
 FloatImage = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 NONE, ZIP = (0,), (2, 3)  # numbers of compressions
-# The passes that tell a view layer from the compositor's output: those that the backend reads (backend/shot.py).
-TELLING = {
-    *("Combined", "DiffCol", "Diffuse Color", "Normal", "Depth", "Position", "Vector"),
-    "CryptoObject00",
-}
+TELLING = {name for kind in PASSES.values() for name in kind.in_files}  # they tell a layer from the compositor's
 
 
 def read_combined(path: Path, view_layer: str) -> FloatImage:

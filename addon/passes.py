@@ -1,27 +1,10 @@
 """The passes that a look reads: which are missing, and switching them on."""
 
-from dataclasses import dataclass
-
 import bpy
 
+from .backend.passes import PASSES
 
-@dataclass(frozen=True)
-class Pass:
-    """One pass: the view layer's property that switches it on, and what Blender's window calls it."""
-
-    attribute: str
-    label: str
-
-
-NEEDED = (
-    Pass("use_pass_combined", "Combined"),
-    Pass("use_pass_z", "Depth"),
-    Pass("use_pass_position", "Position"),
-    Pass("use_pass_normal", "Normal"),
-    Pass("use_pass_vector", "Vector"),
-    Pass("use_pass_diffuse_color", "Diffuse Color"),
-    Pass("use_pass_cryptomatte_object", "Cryptomatte Object"),
-)
+NEEDED = tuple(PASSES.values())
 CRYPTOMATTE_DEPTH = 2  # one EXR layer: the two objects that cover most of a pixel
 NOT_RENDERED = "The sequencer, or a compositor without Render Layers, makes the picture: no passes are saved."
 

@@ -7,7 +7,6 @@ as ``ViewLayer.Diffuse Color.R``. Both are read here, and nobody else needs to k
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,35 +16,12 @@ from .colour import View
 from .errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
 from .images import FloatImage, Part, Plane
 from .machine import in_chunks
+from .passes import PASSES, SKY_DEPTH
 
 # A minus belongs to the number where the name ends in "_" or there is none; else it ends the name: shot-0001.exr.
 _FRAME_FILE = re.compile(r"(?P<name>[^.-].*?|-.+?)?_?(?P<frame>(?<!\d)\d{4,}|(?<![^_])-\d{3,})\.exr", re.IGNORECASE)
-SKY_DEPTH = 1e10  # metres: what Blender writes where a ray meets nothing
 SKY = 0.1 * SKY_DEPTH  # what is further away is sky
 _NO_VECTOR = 1e4  # what Cycles writes where it has no motion to tell
-
-
-@dataclass(frozen=True)
-class PassKind:
-    """One pass as we name it, as Blender's files name it, and as Blender's window names it."""
-
-    channels: int
-    in_files: tuple[str, ...]
-    suffixes: str
-    label: str
-    switch: str
-    outside: float = 0.0  # the value where a cropped frame has no pixels
-
-
-PASSES = {
-    "beauty": PassKind(4, ("Combined",), "rgba", "Combined", "Passes > Data > Combined"),
-    "albedo": PassKind(3, ("DiffCol", "Diffuse Color"), "rgb", "Diffuse Color", "Passes > Light > Diffuse > Color"),
-    "normal": PassKind(3, ("Normal",), "xyz", "Normal", "Passes > Data > Normal"),
-    "depth": PassKind(1, ("Depth",), "z", "Depth", "Passes > Data > Z (Depth in Blender 5)", SKY_DEPTH),
-    "position": PassKind(3, ("Position",), "xyz", "Position", "Passes > Data > Position"),
-    "vector": PassKind(4, ("Vector",), "xyzw", "Vector", "Passes > Data > Vector"),
-    "object": PassKind(1, ("CryptoObject00",), "r", "Cryptomatte Object", "Passes > Cryptomatte > Object"),
-}
 _BY_FILE_NAME = {in_file: name for name, kind in PASSES.items() for in_file in kind.in_files}
 
 
@@ -224,7 +200,7 @@ def _split(channel: str) -> tuple[str, str, str]:
 
 def _missing(path: Path, names: Sequence[str]) -> MissingPassError:
     labels = ", ".join(PASSES[name].label for name in names)
-    switches = "; ".join(PASSES[name].switch for name in names)
+    switches = "; ".join(f"Passes > {PASSES[name].switch}" for name in names)
     plural = "passes" if len(names) > 1 else "pass"
     return MissingPassError(
         f"{path.name} lacks the {plural} {labels}.",

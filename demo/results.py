@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from addon.backend import images
-from addon.backend.shot import SKY_DEPTH, Shot
+from addon.backend.shot import SKY, Shot
 
 Bytes = NDArray[np.uint8]
 
@@ -31,7 +31,7 @@ def displayed(shot: Shot, frame: int) -> Bytes:
 def background(shot: Shot, frame: int) -> float:
     """The share of a frame's pixels that show nothing but the world, 0 to 1."""
     depth = shot.read(frame, ["depth"])["depth"]
-    return float((depth >= SKY_DEPTH * 0.5).mean())
+    return float((depth > SKY).mean())
 
 
 def colour_error(wanted: Bytes, final: Path, counted: NDArray[np.bool_] | None = None) -> dict[str, float]:

@@ -49,7 +49,7 @@ def switch(folder):
 
 def test_missing_passes_are_switched_on(blender, tmp_path):
     out = blender(switch, tmp_path)
-    everything = ["Position", "Normal", "Vector", "Diffuse Color", "Cryptomatte Object"]
+    everything = ["Diffuse Color", "Normal", "Position", "Vector", "Cryptomatte Object"]
     assert out["missing"] == everything
     assert out["inside"] == []
     assert out["restored"]

@@ -11,7 +11,8 @@ import pytest
 from addon.exr_picture import read_combined
 from backend.errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
 from backend.images import write_exr
-from backend.shot import PASSES, SKY_DEPTH, Shot
+from backend.passes import PASSES, SKY_DEPTH
+from backend.shot import Shot
 
 FLOOR = -1.0
 
