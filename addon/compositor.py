@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from . import artists_tree, compat, paths, styled_group
+from . import artists_tree, image_sequence, paths, styled_group
 from .artists_tree import EFFECT, MARK
 from .backend import errors
 from .compat import Node
@@ -46,17 +46,11 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
 
 
 def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.types.Image:
-    """The image sequence that ``first_file`` begins, read as it is: scene-linear, premultiplied. Reuses ``image``."""
-    if image is None or image.users > 1:
-        image = bpy.data.images.load(str(first_file))
-        image[MARK] = True
-    image.name = f"{styled_group.NAME} {first_file.stem.rpartition('_')[0]}"
-    image.source = "SEQUENCE"
-    image.filepath = compat.portable_path(first_file)
-    image.colorspace_settings.name = compat.scene_linear()  # type: ignore[assignment]  # the stubs know no names
-    image.alpha_mode = "PREMUL"
-    image.reload()
-    return image
+    """The styled frames that ``first_file`` begins. Reuses ``image``, unless somebody else shows it too."""
+    alone = image if image is not None and image.users == 1 else None
+    styled = image_sequence.load(first_file, alone, styled_group.NAME, "PREMUL")
+    styled[MARK] = True
+    return styled
 
 
 def remove(scene: bpy.types.Scene) -> bool:

@@ -10,7 +10,7 @@ from bpy.app.handlers import persistent
 from . import compat, exr, handlers, paths, properties
 from .backend import errors
 from .compat import Node
-from .node_builder import play
+from .image_sequence import play
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
 from .rendering import frames_between

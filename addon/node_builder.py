@@ -25,11 +25,6 @@ def image_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
     return image
 
 
-def play(user: Node, first: int, last: int) -> None:
-    """Let a node of the compositor, or the image user of another, show file N of a sequence in scene frame N."""
-    user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
-
-
 class Builder:
     """Nodes by their formula. An input is a socket to link, or a value."""
 

@@ -5,7 +5,8 @@ import bpy
 from . import compat
 from .artists_tree import MARK
 from .compat import Node, Socket
-from .node_builder import Builder, factor, play, socket
+from .image_sequence import play
+from .node_builder import Builder, factor, socket
 
 NAME = "Paintover"
 

@@ -8,7 +8,7 @@ from . import compat, compositor
 from .artists_tree import MARK
 from .backend import errors
 from .compat import Node
-from .node_builder import play
+from .image_sequence import play
 from .operators.images import file_of
 
 SOURCE = "paintover_source"  # custom property on a node of ours: the image that it took the place of

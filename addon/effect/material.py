@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .. import compat, paths
+from .. import compat, image_sequence, paths
 from ..compat import Node, Socket
-from ..node_builder import Builder, play
+from ..node_builder import Builder
 from . import properties
 from .bakes import Baked
 
@@ -57,7 +57,7 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
         name = "_".join(filter(None, (baked.kind, node[MARK])))
         node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
         user = node.image_user
-        play(user, first, last)
+        image_sequence.play(user, first, last)
         user.use_cyclic, user.use_auto_refresh = settings.repeats, True
     for node in tree.nodes:
         if node.bl_idname == "ShaderNodeValue" and node.get(MARK):
@@ -71,16 +71,9 @@ def pictures(material: "Material") -> list[Node]:
 
 
 def sequence(first_file: Path, image: "Image | None", data: bool) -> "Image":
-    """The image sequence that begins with this file, read as it is. Reuses ``image``. ``data``: it is no colour."""
-    if image is None:
-        image = bpy.data.images.load(str(first_file))
-    image.name = f"{first_file.parent.name} {first_file.stem.rpartition('_')[0]}"
-    image.source = "SEQUENCE"
-    image.filepath = compat.portable_path(first_file)
-    image.colorspace_settings.name = "Non-Color" if data else compat.scene_linear()  # type: ignore[assignment]
-    image.alpha_mode = "CHANNEL_PACKED"  # fire has colour where it has no alpha: nothing may be divided by that
-    image.reload()
-    return image
+    """The effect's frames that begin with this file. Reuses ``image``. ``data``: it is no colour."""
+    # Packed, because fire has colour where it has no alpha: nothing may be divided by that.
+    return image_sequence.load(first_file, image, first_file.parent.name, "CHANNEL_PACKED", data)
 
 
 def _gate(node: Node, frames: tuple[int, int] | None) -> None:

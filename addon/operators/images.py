@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..backend.errors import OutputError
+from ..image_sequence import play
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -55,7 +56,6 @@ def show_image(context: "Context", image: bpy.types.Image, last: int = 1) -> Non
         if isinstance(space, bpy.types.SpaceImageEditor) and not space.use_image_pin:
             space.image = image
             if image.source == "SEQUENCE":
-                user = space.image_user
-                user.frame_start, user.frame_offset, user.frame_duration = 1, 0, last
-                user.use_auto_refresh = True
+                play(space.image_user, 1, last)
+                space.image_user.use_auto_refresh = True
             area.tag_redraw()
