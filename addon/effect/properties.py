@@ -23,7 +23,7 @@ from bpy.props import (
 
 from .. import paths
 from ..backend.effect.controls import KEPT
-from ..backend.effect.frames import SIDES
+from ..backend.effect.frames import FRAMES, LEAST_SIZE, LEAST_TILE, LONGEST, MOST_SIZE, MOST_TILE, SIDES, SIZE
 from ..backend.effect.frames import deep as usually_deep
 from ..backend.effect.panel import KINDS, WATER, described
 from ..operators.base import register_all, unregister_all
@@ -101,13 +101,20 @@ class EffectSettings(bpy.types.PropertyGroup):
         update=_loop_where_it_goes_on,
     )
     seed: IntProperty(name="Seed", description="Another number, another one of its kind", min=0)
-    frames: IntProperty(name="Frames", description="How many frames to make", default=64, min=1, max=10_000)
+    frames: IntProperty(name="Frames", description="How many frames to make", default=FRAMES, min=1, max=LONGEST)
     loop: BoolProperty(name="Loop", description="After its last frame comes its first, without a jump", default=True)
     start: IntProperty(name="Start", description="The frame of the timeline on which it begins", default=1, min=0)
     pixels: IntVectorProperty(
-        name="Pixels", description="Width and height of its frames", size=2, default=(512, 512), min=32, max=8192
+        name="Pixels",
+        description="Width and height of its frames",
+        size=2,
+        default=(SIZE, SIZE),
+        min=LEAST_SIZE,
+        max=MOST_SIZE,
     )
-    side: IntProperty(name="Pixels", description="Of a side of its tile", default=512, min=32, max=4096, step=2)
+    side: IntProperty(
+        name="Pixels", description="Of a side of its tile", default=SIZE, min=LEAST_TILE, max=MOST_TILE, step=2
+    )
     emitter: PointerProperty(
         name="Emitter",
         description="The object whose shape it comes out of. None: its own",

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from .. import jobs
+from ..backend.effect.frames import MOST_SIZE
 from ..backend.errors import PaintoverError, UsageError
 from ..effect import bakes
 from ..effect.properties import folder_of
@@ -106,7 +107,7 @@ class EffectFlipbook(ExportOperator, bpy.types.Operator):
     rows: IntProperty(name="Rows", description="How many frames from top to bottom", default=8, min=1, max=64)
     columns: IntProperty(name="Columns", description="How many frames from left to right", default=8, min=1, max=64)
     cell: IntProperty(
-        name="Width of a Frame", description="In the picture, in pixels. 0: as it was baked", min=0, max=8192
+        name="Width of a Frame", description="In the picture, in pixels. 0: as it was baked", min=0, max=MOST_SIZE
     )
 
     def work(self, context: "Context") -> jobs.Work:
@@ -122,7 +123,7 @@ class EffectMovie(ExportOperator, bpy.types.Operator):
     what, ending = "movie", ".webp"
 
     filter_glob: StringProperty(default="*.webp;*.gif;*.png", options={"HIDDEN"})
-    width: IntProperty(name="Width", description="In pixels. 0: as it was baked", min=0, max=8192)
+    width: IntProperty(name="Width", description="In pixels. 0: as it was baked", min=0, max=MOST_SIZE)
 
     def work(self, context: "Context") -> jobs.Work:
         return effect_movie_work(context.scene, context.object, self.chosen(), self.width or None)

@@ -7,6 +7,10 @@ from pathlib import Path
 from ..errors import EffectError, UsageError
 
 FPS = 24.0
+FRAMES, LONGEST = 64, 10_000  # how many where none are asked for, and how many may be
+SIZE = 512  # pixels of a picture's side, where none is asked for
+LEAST_SIZE, MOST_SIZE = 32, 8192  # and what it may be
+LEAST_TILE, MOST_TILE = 16, 4096  # the same of a tile of water
 SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
 SIDES: Mapping[str, int] = {"front": 0, "left": 1, "back": 2, "right": 3}
 """Blender's names of the sides that a bake can be seen from: quarters of a turn, see ``Volume.turned``."""
@@ -16,6 +20,12 @@ BAKE_AGAIN = "Bake the domain's gas with the cache format OpenVDB, and name the 
 def deep(width: float, height: float) -> float:
     """How deep the box is that a picture of ``width`` x ``height`` shows, in heights of it."""
     return min(width / height, SHALLOW)
+
+
+def check_count(frames: int) -> None:
+    """``UsageError`` for so many frames as nothing can have."""
+    if not 1 <= frames <= LONGEST:
+        raise UsageError(f"{frames} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
 
 
 def with_seed(controls: object, seed: int | None) -> object:

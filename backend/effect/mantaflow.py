@@ -22,10 +22,10 @@ from . import lighting, vdb
 from .advection import moved
 from .coarse import View
 from .controls import Value
-from .frames import BAKE_AGAIN, SIDES, baked_files
+from .frames import BAKE_AGAIN, LEAST_SIZE, SIDES, baked_files, check_count
 from .physics import AMBIENT, number, physics
 from .projection import Volume, project
-from .request import LEAST_SIZE, LONGEST, Animated
+from .request import Animated
 from .vdb import Grid, VdbError
 
 HOTTEST_FLAME, HOTTEST_SMOKE = 3.0, 1.0  # Mantaflow's temperature there, by default
@@ -181,8 +181,8 @@ def opened(asked: object, controls: Animated, frames: int | None, start: int | N
 def _files(folder: Path, frames: int | None, start: int | None) -> tuple[int, list[Path]]:
     """The number of the first, and all in order."""
     found = baked_files(folder)
-    if frames is not None and not 1 <= frames <= LONGEST:
-        raise UsageError(f"{frames} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
+    if frames is not None:
+        check_count(frames)
     first = min(found) if start is None else start
     last = max(found) if frames is None else first + frames - 1
     missing = [number for number in range(first, max(last, first) + 1) if number not in found]

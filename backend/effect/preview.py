@@ -17,11 +17,11 @@ from ..job import Job
 from . import footage, mantaflow
 from .coarse import Take, View, cells
 from .controls import Value
-from .frames import FPS, with_seed
+from .frames import FPS, LONGEST, with_seed
 from .panel import WATER
 from .physics import number
 from .projection import CHANNELS
-from .request import LONGEST, animated, check_reach, size, source
+from .request import animated, check_reach, size, source
 from .resample import enlarged
 from .shade import Shading, fading, shade
 from .simulation import Effect

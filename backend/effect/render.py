@@ -28,17 +28,15 @@ from .carry import LIFE
 from .coarse import Coarse, Take, View, cells
 from .controls import Value
 from .detail import Detail, Model
-from .frames import FPS, with_seed
+from .frames import FPS, FRAMES, SIZE, check_count, with_seed
 from .model_file import EffectFile
 from .physics import CHARACTERS, number
 from .projection import CHANNELS
-from .request import LONGEST, Animated, animated, check_reach, size, source
+from .request import Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
 from .simulation import Effect
 
 FORMAT = 5
-SIZE = (512, 512)
-FRAMES = 64
 LEAST_LOOP = 8  # frames
 LEAD = int(LIFE)  # frames that a loop is drawn before its first: by then what is carried has settled
 SETTLING = 2  # how often the first of other frames is drawn before: what comes of nothing is stiff
@@ -121,14 +119,14 @@ def render(
     pixels = None if picture is None else size(picture)
     take: Coarse
     if baked is None:
-        pixels, first = pixels or SIZE, 1 if start is None else start
+        pixels, first = pixels or (SIZE, SIZE), 1 if start is None else start
         take, told = _simulated(keyed, frames, pixels, loop, emitter, first, fps or FPS)
     else:
         for name, given in (("emitter", emitter is not None), ("loop", loop)):
             if given:
                 raise UsageError(f"What was baked takes no {name}.", parameter=name)
         take = found = mantaflow.opened(baked, keyed, frames, start, fps or FPS)
-        pixels, first, told = pixels or found.picture(max(SIZE)), found.start, found.digest()
+        pixels, first, told = pixels or found.picture(SIZE), found.start, found.digest()
     model = Model.of(EffectFile.open(weights) if weights else EffectFile.shipped(kind))
     if model.kind != kind:
         raise EffectError(f"{weights} was trained on {model.kind}, not on {kind}.", "Choose other weights.")
@@ -171,9 +169,9 @@ def _simulated(
     if loop and math.isfinite(CHARACTERS[keyed.kind].burst):
         raise UsageError(f"A loop has no beginning, and so shows no {keyed.kind}.", "Render it without a loop.")
     count = FRAMES if frames is None else frames
-    if not 1 <= count <= LONGEST or (loop and count < LEAST_LOOP):
-        least = f"{LEAST_LOOP} for a loop" if loop else "1"
-        raise UsageError(f"{count} frames cannot be rendered.", f"Choose from {least} to {LONGEST}.")
+    check_count(count)
+    if loop and count < LEAST_LOOP:
+        raise UsageError(f"{count} frames are too few for a loop.", f"Choose {LEAST_LOOP} or more.")
     come = source(keyed.kind, emitter)
     check_reach(come, cells(*pixels))
     effect = Effect(keyed.kind, lambda frame: keyed.values(start + frame), come.at)

@@ -17,12 +17,10 @@ from ..images import read_picture
 from . import controls as tables
 from .controls import Value
 from .emitter import SHAPES, Emitter
-from .frames import ending_number
+from .frames import LEAST_SIZE, MOST_SIZE, ending_number
 from .simulation import EMITTERS
 
 Keys: TypeAlias = Mapping[str, Sequence[tuple[float, Value]]]
-LEAST_SIZE, MOST_SIZE = 32, 8192  # pixels of a picture's side
-LONGEST = 10_000  # frames
 SILHOUETTE = 256  # pixels of a silhouette's longer side that are kept: many times what the simulation's cells show
 
 

@@ -15,15 +15,12 @@ from ... import images as pictures
 from ...errors import UsageError
 from ...images import FloatImage
 from ...job import Job
-from ..frames import FPS, with_seed
+from ..frames import FPS, LEAST_TILE, MOST_TILE, SIZE, check_count, with_seed
 from .controls import Water, create
 from .shade import shade
-from .simulation import LEAST_SIZE, Simulation, Surface
+from .simulation import Simulation, Surface
 
 FORMAT = 1
-SIZE = 512
-MOST_SIZE = 4096
-LONGEST = 10_000
 
 
 def render(
@@ -51,8 +48,7 @@ def render(
     water = asked(kind, with_seed(controls, seed))
     rate = fps or FPS
     count = max(1, round(water.loop_seconds * rate)) if frames is None else frames
-    if not 1 <= count <= LONGEST:
-        raise UsageError(f"{count} frames cannot be rendered.", f"Choose from 1 to {LONGEST}.")
+    check_count(count)
     side = SIZE if picture is None else tile_size(picture)
     told = [FORMAT, kind, asdict(water), count, side]
     recipe = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -125,10 +121,10 @@ def tile_size(picture: object) -> int:
     pair = picture if isinstance(picture, list | tuple) else [picture, picture]
     sides = {side for side in pair if isinstance(side, int) and not isinstance(side, bool)}
     side = sides.pop() if len(sides) == 1 and len(pair) == 2 else 0
-    if side % 2 or not LEAST_SIZE <= side <= MOST_SIZE:
+    if side % 2 or not LEAST_TILE <= side <= MOST_TILE:
         raise UsageError(
             f"A tile of water cannot have the size {picture!r:.40}.",
-            f"It is square: choose one even number of pixels, from {LEAST_SIZE} to {MOST_SIZE}.",
+            f"It is square: choose one even number of pixels, from {LEAST_TILE} to {MOST_TILE}.",
         )
     return side
 

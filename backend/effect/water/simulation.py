@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UsageError
+from ..frames import LEAST_TILE
 from .caustics import caustics
 from .controls import Rain, Water
 from .foam import visible
@@ -16,7 +17,6 @@ from .kinds import angle, foam, lace, meander, waves
 from .rings import Rings
 from .surface import Geometry
 
-LEAST_SIZE = 16
 LONGEST_STEP = {"ocean": 0.125, "river": 0.08, "rain": 0.05}  # seconds from one look for what happens to the next
 
 
@@ -48,8 +48,8 @@ class Simulation:
         """``size``: points along a side of the tile, even. ``frames`` to the loop. ``check`` is called often, and may
         raise to end the work. ``UsageError`` for nonsense.
         """
-        if size < LEAST_SIZE or size % 2:
-            raise UsageError(f"A tile must have an even number of points a side, {LEAST_SIZE} at least, not {size}.")
+        if size < LEAST_TILE or size % 2:
+            raise UsageError(f"A tile must have an even number of points a side, {LEAST_TILE} at least, not {size}.")
         if frames < 1:
             raise UsageError(f"A loop must have a frame at least, not {frames}.")
         self.controls, self.frames, self._check = controls, frames, check
