@@ -22,9 +22,8 @@ from .machine import one_heap
 from .protocol import ERROR, PROGRESS, RESULT, plain
 from .serve import serve
 from .service import VERBS, call
-from .words import pace
+from .words import either, pace
 
-EFFECTS = "fire, smoke, explosion, ocean, river, pool or rain"
 LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and not a terminal
 
 
@@ -205,6 +204,10 @@ def _folder(text: str) -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from .effect.controls import VOLUMES  # late, as service imports what belongs to one family of models
+    from .effect.panel import KINDS
+
+    effects, volumes = either(KINDS), either(VOLUMES)
     top = argparse.ArgumentParser(prog="python -m backend", description="Paint one frame, get the shot.")
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
@@ -277,10 +280,10 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     command = add(effect, "controls", "effect.controls", "what can be turned on an effect")
-    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+    command.add_argument("kind", metavar="KIND", help=effects)
 
     command = add(effect, "render", "effect.render", "render an effect as frames with layers")
-    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+    command.add_argument("kind", metavar="KIND", help=effects)
     command.add_argument("--out", metavar="DIR", required=True, help="folder for the frames")
     command.add_argument("--frames", metavar="N", type=int, help="how many")
     command.add_argument("--loop", action="store_true", help="after the last frame comes the first again")
@@ -291,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     _turned(command)
 
     command = add(effect, "preview", "effect.preview", "a first look at one frame, as a small PNG")
-    command.add_argument("kind", metavar="KIND", help=EFFECTS)
+    command.add_argument("kind", metavar="KIND", help=effects)
     command.add_argument("--out", metavar="PNG", required=True)
     command.add_argument("--frame", metavar="FRAME", type=int, help="which frame, the first without")
     _placed(command)
@@ -313,14 +316,14 @@ def _parser() -> argparse.ArgumentParser:
     _shown(command)
 
     command = add(effect, "simulate", "effect.simulate", "make a training set of simulations")
-    command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
+    command.add_argument("kind", metavar="KIND", help=volumes)
     command.add_argument("--out", metavar="DIR", required=True, help="folder for the simulations")
     command.add_argument("--recipe", metavar="NAME", help="a recipe's name, such as fire-cpu, or a .toml file")
     command.add_argument("--seed", type=int, help="same seed, same simulations")
     command.add_argument("--sims", metavar="N", type=int, help="how many, instead of what the recipe says")
 
     command = add(effect, "train", "effect.train", "learn an effect from simulations")
-    command.add_argument("kind", metavar="KIND", help="fire, smoke or explosion")
+    command.add_argument("kind", metavar="KIND", help=volumes)
     command.add_argument("--data", metavar="DIR", required=True, help="folder of simulations, from effect simulate")
     command.add_argument("--out", metavar="FILE", required=True, help="the .safetensors file to write")
     length = command.add_mutually_exclusive_group()

@@ -1,6 +1,12 @@
-"""Times as people read them. Standard library only: panels show them too."""
+"""Times and lists as people read them. Standard library only: panels show them too."""
 
+from collections.abc import Sequence
 from typing import Any
+
+
+def either(names: Sequence[str]) -> str:
+    """``("fire", "smoke", "rain")`` -> ``fire, smoke or rain``."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def clock(seconds: float) -> str:

@@ -14,7 +14,6 @@ from .kept import Facts
 from .shots import CACHE
 
 FOLDER = CACHE / "effects" / "seams"
-LOOPING = ("fire", "smoke")  # an explosion happens once
 WATER_LAYERS = {"height": "V", "normal": "RGB", "foam": "V", "caustics": "V"}
 SAMPLED = 4  # frames of a loop whose tiles are looked at
 

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import torch
 
+from backend.effect.controls import ONCE, VOLUMES
 from backend.effect.model_file import EffectFile
-from backend.effect.panel import WATER
-from backend.effect.recipe import VOLUMES
+from backend.effect.panel import KINDS, WATER
 from backend.errors import EffectError
 
 from . import effect_controls, effect_costs, effect_quality, effect_seams
@@ -144,7 +144,7 @@ class Bench:
     def loops(self) -> None:
         what = {"frames": 24, "size": 64} if self.asked.quick else {"frames": self.scale.frames, "size": 256}
         for kind in self.gases:
-            if kind in effect_seams.LOOPING:
+            if kind in VOLUMES and kind != ONCE:
                 found = self.part("loops", kind, partial(effect_seams.loop, kind, **what), **what)
                 print(f"  loop seam {found['loop_seam']:.2f}", flush=True)
 
@@ -172,10 +172,9 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "bench effects", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    every = [*VOLUMES, *WATER]
     parser.add_argument("--json", type=Path, help="write every number here")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="only these parts")
-    parser.add_argument("--kinds", nargs="+", choices=every, default=every, help="only these effects")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these effects")
     parser.add_argument("--weights", type=Path, help="folder of KIND.safetensors; Paintover's own otherwise")
     parser.add_argument("--data", type=Path, help="folder of folders KIND: what the weights learned from")
     parser.add_argument(

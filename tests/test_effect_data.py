@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from backend.effect.controls import VOLUMES
 from backend.effect.dataset import card, simulate
 from backend.effect.projection import CHANNELS, UNITS, Optics, Volume, project
-from backend.effect.recipe import RECIPES, VOLUMES, Recipe
+from backend.effect.recipe import RECIPES, Recipe
 from backend.errors import Cancelled, UsageError
 from backend.job import Job
 

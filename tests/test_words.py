@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend.arguments import frame_range, painted_frame
-from backend.words import clock, pace
+from backend.words import clock, either, pace
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,10 @@ def test_painted_frames() -> None:
     for text in ("a.png", "5=", "=a.png", "x=a.png"):
         with pytest.raises(argparse.ArgumentTypeError, match="no painted frame"):
             painted_frame(text)
+
+
+def test_lists() -> None:
+    assert [either(names) for names in ("a", "ab", "abc")] == ["a", "a or b", "a, b or c"]
 
 
 def test_times() -> None:

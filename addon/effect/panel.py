@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import status
+from ..backend.effect.controls import ONCE
 from ..drawing import draw_line
 from . import bakes, layer, properties, thumbnail
 
@@ -66,7 +67,7 @@ def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> N
         column.prop(settings, "side")
         return
     if not settings.refines:
-        for name in ("start", "frames") if settings.kind == properties.ONCE else ("start", "frames", "loop"):
+        for name in ("start", "frames") if settings.kind == ONCE else ("start", "frames", "loop"):
             column.prop(settings, name)
     column.prop(settings, "pixels")
     if not settings.refines:

@@ -22,7 +22,7 @@ from bpy.props import (
 )
 
 from .. import paths
-from ..backend.effect.controls import KEPT
+from ..backend.effect.controls import KEPT, ONCE
 from ..backend.effect.frames import FRAMES, LEAST_SIZE, LEAST_TILE, LONGEST, MOST_SIZE, MOST_TILE, SIDES, SIZE
 from ..backend.effect.frames import deep as usually_deep
 from ..backend.effect.panel import KINDS, WATER, described
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 Value = float | tuple[float, float, float]
 
 SEED = "seed"  # a control in the backend's table, and a setting of its own here
-ONCE = "explosion"  # the kind that happens once; all others go on
 OF_DOMAIN = ("size", "time_scale")  # controls that an artist's own simulation has decided
 
 

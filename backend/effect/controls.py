@@ -156,6 +156,9 @@ CONTROLS: Mapping[str, Mapping[str, Control]] = {
 }
 """The controls of each kind, by name, in the order of the panel."""
 
+VOLUMES = tuple(CONTROLS)
+ONCE = "explosion"  # the kind that happens once; all others go on
+
 KEPT = ("size", "intensity", "smoke", "smoke_colour", "temperature", "time_scale", "seed")
 """Controls that still mean something when all was simulated elsewhere."""
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from ..errors import UsageError
-from .controls import CONTROLS
+from .controls import CONTROLS, VOLUMES
 from .water import controls as water
 
 WATER = tuple(water.KINDS)
-KINDS = (*CONTROLS, *WATER)
+KINDS = (*VOLUMES, *WATER)
 
 
 def check_kind(kind: str) -> None:

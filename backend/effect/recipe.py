@@ -22,7 +22,6 @@ from .physics import GRAVITY, number
 from .simulation import Effect
 
 Range: TypeAlias = tuple[float, float]
-VOLUMES = ("fire", "smoke", "explosion")
 RECIPES = resources.files(__package__) / "recipes"
 MOVABLE = ("fuel", "buoyancy", "wind", "wind_direction", "turbulence", "swirl", "temperature")
 WIDE = 10.0  # ranges that span more than such a factor are drawn evenly in the logarithm
@@ -70,7 +69,7 @@ class Recipe:
         """Raise ``UsageError`` for what cannot be simulated."""
         for number_of in ("sims", "batch", "frames", "enlarge"):
             _check(getattr(self, number_of) >= 1, f"{number_of} must be at least 1")
-        _check(self.kind in VOLUMES, f"kind must be one of {', '.join(VOLUMES)}, not {self.kind}")
+        _check(self.kind in tables.VOLUMES, f"kind must be one of {', '.join(tables.VOLUMES)}, not {self.kind}")
         _check(len(self.cells) == 3 and self.cells[0] == self.cells[2], "cells must be three, the first like the last")
         _check(1 <= self.views <= 4, "views must be 1 to 4")
         _check(self.fps > 0, "fps must be above 0")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,11 +25,11 @@ from ..machine import one_ahead
 from . import mantaflow
 from .carry import LIFE
 from .coarse import Coarse, Take, View, cells
-from .controls import Value
+from .controls import ONCE, Value
 from .detail import Detail, Model
 from .frames import FPS, FRAMES, SIZE, check_count, with_seed
 from .model_file import EffectFile
-from .physics import CHARACTERS, number
+from .physics import number
 from .projection import CHANNELS
 from .request import Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
@@ -166,7 +165,7 @@ def _simulated(
     fps: float,
 ) -> tuple[Take, str]:
     """What is to be simulated, and what tells it from others beside the controls."""
-    if loop and math.isfinite(CHARACTERS[keyed.kind].burst):
+    if loop and keyed.kind == ONCE:
         raise UsageError(f"A loop has no beginning, and so shows no {keyed.kind}.", "Render it without a loop.")
     count = FRAMES if frames is None else frames
     check_count(count)

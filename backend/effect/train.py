@@ -16,12 +16,12 @@ from ..learning import checkpoint, device
 from ..learning.blocks import parameter_count
 from ..learning.loop import Budget, Outcome, fit, try_drawing
 from . import examples
+from .controls import VOLUMES
 from .examples import Clip, Clips
 from .generator import multiplications
 from .model import EffectModel
 from .model_file import EffectFile
 from .plan import Plan
-from .recipe import VOLUMES
 from .resample import enlarged
 from .sequence import Sequence
 from .sheet import impression, portrait, sheet
