@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 
 import bpy
@@ -85,12 +84,6 @@ def move_in(scene: bpy.types.Scene, old: Path, new: Path) -> bool:
             )
         )
     return True
-
-
-def _free(folder: Path) -> Path:
-    """The ``folder``, or one beside it with a number, that is not there yet: another shot is left alone."""
-    numbered = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
-    return next(place for place in chain([folder], numbered) if not place.exists())
 
 
 def _rename(scene: bpy.types.Scene, old: Path, new: Path) -> None:
@@ -214,7 +207,8 @@ def _on_save_post(*_: object) -> None:
         return
     moved = False
     scenes = {scene.name: scene for scene in _own_scenes()}
-    moving = {name: (old.folder, _free(paths.places(scenes[name]).folder)) for name, old in _unsaved.items()}
+    # Another shot that is there already is left alone.
+    moving = {name: (old.folder, paths.free(paths.places(scenes[name]).folder)) for name, old in _unsaved.items()}
     _move_in_again_later(moving)
     moves = [partial(move_in, scenes[name], old, new) for name, (old, new) in moving.items()]
     moves += [partial(move_effects_in, old) for old in _unsaved_effects]

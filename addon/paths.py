@@ -1,8 +1,9 @@
 """Where a scene's files go. Only ``places``, ``effects`` and ``is_temporary`` need Blender; the rest is plain paths."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,12 @@ def frames_in(folder: Path, name: str) -> list[int]:
         return []
     found = (FRAME.match(path.name) for path in folder.iterdir())
     return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
+
+
+def free(path: Path, taken: Collection[Path] = ()) -> Path:
+    """``path``, or the first of ``path_2``, ``path_3``, ... beside it: one that is not there, nor ``taken``."""
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
+    return next(place for place in chain([path], numbered) if place not in taken and not place.exists())
 
 
 def runs(frames: Iterable[int], step: int = 1) -> list[tuple[int, int]]:

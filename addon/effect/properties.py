@@ -233,12 +233,8 @@ def folder_of(thing: "Object") -> Path:
 
 def free_folder(name: str, thing: "Object") -> str:
     """A folder for ``thing`` that no other effect has, of this .blend or of another one beside it."""
-    wanted = paths.safe_name(name)
-    taken = {of(other).folder for other in bpy.data.objects if other != thing}
-    number = 1
-    while (folder := wanted if number == 1 else f"{wanted}_{number}") in taken or (paths.effects() / folder).exists():
-        number += 1
-    return folder
+    taken = {paths.effects() / of(other).folder for other in bpy.data.objects if other != thing}
+    return paths.free(paths.effects() / paths.safe_name(name), taken).name
 
 
 def copy(source: EffectSettings, target: EffectSettings) -> None:

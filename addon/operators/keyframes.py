@@ -116,7 +116,7 @@ def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
     frame = scene.frame_current
     frame_of_passes(scene, frame)
     places = paths.places(scene)
-    painting = _free(places.paint / f"{places.name}_{frame:04d}_rough.png")
+    painting = paths.free(places.paint / f"{places.name}_{frame:04d}_rough.png")
     name = scene.name
     params = {"shot": str(places.passes), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
 
@@ -124,15 +124,6 @@ def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
         set_painting(scene_named(name), frame, painting)
 
     return jobs.request("Rough Paint", "look.paint", params, finish)
-
-
-def _free(path: Path) -> Path:
-    """``path``, or the first of ``path_2``, ``path_3``, ... that is not there."""
-    free, number = path, 1
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
-    return free
 
 
 def keyframe_rough_paint(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:
