@@ -86,13 +86,15 @@ def pip_takes(requirement: str) -> bool:
 
 def without_cuda(wanted: list[str]) -> list[str]:
     """The same list with a torch for processors only, where there is no NVIDIA card and pip can get one."""
-    if sys.platform == "darwin" or shutil.which("nvidia-smi"):
+    from backend.pins import torch_without_cuda  # see project()
+
+    smaller = torch_without_cuda(wanted)
+    if smaller is None:
         return wanted
-    torch = next(line for line in wanted if line.startswith("torch=="))
-    if not pip_takes(f"{torch}+cpu"):
+    if not pip_takes(smaller):
         print("pip finds no torch without CUDA here: taking the standard one.", flush=True)
         return wanted
-    return [f"{torch}+cpu" if line == torch else line for line in wanted]
+    return [smaller if line.startswith("torch==") else line for line in wanted]
 
 
 def set_up(*groups: str) -> float:

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import IO, Any
 from ..backend.errors import BackendMissingError, OutputError
 from ..backend.job import Job
 from ..backend.params import Params
+from ..backend.pins import torch_without_cuda
 from .environment import FOLDER, NO_WINDOW, plain, with_backend
 from .in_process import InProcessBackend
 from .ticket import Ticket
@@ -139,19 +139,13 @@ class Installer:
         number = re.search(r"pip (\d+)\.(\d+)", told)
         raw = number is not None and (int(number[1]), int(number[2])) >= RAW_PROGRESS
         wanted = ["--requirement", str(self._requirements)]
-        if (torch := self._torch_without_cuda()) is not None:
+        pins = self._requirements.read_text(encoding="utf-8").splitlines()
+        if (torch := torch_without_cuda(pins)) is not None:
             probe = [*pip, "--dry-run", "--no-deps", torch]
             with contextlib.suppress(BackendMissingError):  # not to be had here: the standard one then
                 _run(job, log, [python, *probe])
                 wanted.append(torch)
         return [*pip, "--progress-bar", "raw" if raw else "off", *wanted]
-
-    def _torch_without_cuda(self) -> str | None:
-        """The pinned torch in its much smaller build for processors, where a card could not be used anyway."""
-        if sys.platform == "darwin" or shutil.which("nvidia-smi"):
-            return None
-        pins = self._requirements.read_text(encoding="utf-8").splitlines()
-        return next((f"{line.strip()}+cpu" for line in pins if line.startswith("torch==")), None)
 
     def _swap(self) -> None:
         if self._target.exists():
