@@ -10,6 +10,8 @@
 A real Blender, for the tests that need one, is named by the environment variable BLENDER or found on the PATH.
 """
 
+from __future__ import annotations  # a Python that is too old must come as far as ``main``, which says so
+
 import argparse
 import hashlib
 import os

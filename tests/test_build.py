@@ -1,5 +1,6 @@
 """build.py, through its command line and its functions. No test here installs anything."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -23,6 +24,13 @@ def test_wrong_words_are_usage_errors(words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.returncode == 2
     assert "usage" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_older_python_gets_as_far_as_being_told() -> None:
+    """No newer syntax, and no type that only a newer one can work out."""
+    tree = ast.parse((ROOT / "build.py").read_text(encoding="utf-8"), feature_version=(3, 8))
+    first = next(node for node in tree.body if isinstance(node, ast.ImportFrom))
+    assert first.module == "__future__" and first.names[0].name == "annotations"
 
 
 def test_help_names_every_verb() -> None:
