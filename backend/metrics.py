@@ -32,26 +32,21 @@ FEATURES = (32, 64)  # channels of the random network
 TEXTURE = 32  # pixels of a picture over which its features are averaged
 NEIGHBOURS = 5  # Naeem et al. 2020, section 4
 SAMPLES = 2048
+SEED = 0  # same in, same out
 EMPTY = 1e-3  # deviation in a patch in which nothing is to be seen
 
 
-def psnr(image: Image, truth: Image, mask: NDArray[np.bool_] | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, over all channels of the pixels in ``mask`` (HxW; all of them without one).
-
-    Infinite for equal images. Raises ``ValueError`` when the shapes differ or the mask is empty.
+def psnr(image: Image, truth: Image) -> float:
+    """Peak signal-to-noise ratio in dB, over all channels. Infinite for equal images. Raises ``ValueError`` when the
+    shapes differ.
     """
     if image.shape != truth.shape:
         raise ValueError(f"Images of different shapes: {image.shape} and {truth.shape}.")
-    squared = (image.astype(np.float64) - truth) ** 2
-    if mask is not None:
-        squared = squared[mask]
-    if squared.size == 0:
-        raise ValueError("The mask leaves no pixel to compare.")
-    mean = float(squared.mean())
+    mean = float(((image.astype(np.float64) - truth) ** 2).mean())
     return float("inf") if mean == 0 else -10 * float(np.log10(mean))
 
 
-def patch_swd(images_: Sequence[Image], truths: Sequence[Image], seed: int = 0) -> dict[str, float]:
+def patch_swd(images_: Sequence[Image], truths: Sequence[Image]) -> dict[str, float]:
     """Sliced Wasserstein distance x 1000 between the patches of two sets of images, per Laplacian-pyramid level.
 
     Karras et al. 2018, "Progressive growing of GANs", section 5 and appendix: a level holds one octave of detail;
@@ -59,7 +54,7 @@ def patch_swd(images_: Sequence[Image], truths: Sequence[Image], seed: int = 0) 
     level's height in pixels, finest first, and ``mean``. One thing differs: both sides are normalised by the true
     images' mean and deviation of each channel, not each by its own, so that wrong colours and contrast count.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(SEED)
     results: dict[str, float] = {}
     for ours, theirs in zip(_pyramid(images_), _pyramid(truths), strict=True):
         height, width = theirs.shape[2:]
@@ -128,7 +123,7 @@ def _radial_spectrum(image: Image) -> NDArray[np.float64]:
     return np.asarray(10 * np.log10(np.maximum(profile[1:rings], 1e-7)))
 
 
-def density_coverage(images_: Sequence[Image], truths: Sequence[Image], seed: int = 0) -> tuple[float, float]:
+def density_coverage(images_: Sequence[Image], truths: Sequence[Image]) -> tuple[float, float]:
     """Density and coverage of the local textures of two sets of images, with the features of a random network.
 
     Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", equations 3 and 4; their section
@@ -139,7 +134,7 @@ def density_coverage(images_: Sequence[Image], truths: Sequence[Image], seed: in
     of all textures, near to each of them. Patches in which nothing is to be seen do not count. Higher is better.
     (0, 0) where one side holds next to nothing. Pictures are at least 34 pixels high and wide.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(SEED)
     layers = [
         torch.randn(after, before, 4, 4, generator=generator) * (2 / (16 * before)) ** 0.5
         for before, after in zip((truths[0].shape[2], *FEATURES), FEATURES, strict=False)

@@ -123,18 +123,14 @@ SWEEPS: Mapping[str, tuple[Sweep, ...]] = {
 }
 
 
-def sweeps(
-    kind: str, weights: Path | None, frames: int, size: int, most: int, sheet: Path, only: Sequence[str] = ()
-) -> Facts:
-    """Every sweep of ``kind``, or those of the controls ``only``, of at most so many values each.
+def sweeps(kind: str, weights: Path | None, frames: int, size: int, most: int, sheet: Path) -> Facts:
+    """Every sweep of ``kind``, of at most so many values each.
 
     ``sheet``: where to show three values of each control.
     """
     found: Facts = {}
     rows = []
     for sweep in SWEEPS[kind]:
-        if only and sweep.control not in only:
-            continue
         values = thinned(sweep.values, most)
         runs, shown = [], []
         for value in values:

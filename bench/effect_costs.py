@@ -23,6 +23,7 @@ from .kept import Facts
 from .shots import CACHE, ROOT
 
 FOLDER = CACHE / "effects" / "costs"
+BESIDE = 12  # lines on either side of a tile's border that it is compared with
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def tiles(kind: str, weights: Path | None, scale: Scale) -> Facts:
     }
 
 
-def seam(frame: np.ndarray[Any, Any], tile: int, beside: int = 12) -> float:
-    """Mean gradient across the borders of tiles over that across the lines ``beside`` them, on log(1 + x); 1 is none.
+def seam(frame: np.ndarray[Any, Any], tile: int) -> float:
+    """Mean gradient across the borders of tiles over that across the lines beside them, on log(1 + x); 1 is none.
 
     Tiles are counted from the left and, as a frame stands on the lower edge of what was drawn, from the top of that;
     both are the frame's own where its sides are multiples of the generator's factor.
@@ -164,7 +165,7 @@ def seam(frame: np.ndarray[Any, Any], tile: int, beside: int = 12) -> float:
         steps = np.abs(np.diff(seen, axis=axis)).mean((1 - axis, 2))
         for border in range(tile, seen.shape[axis], tile):
             on.append(steps[border - 1])
-            around = steps[max(border - 1 - beside, 0) : border + beside]
+            around = steps[max(border - 1 - BESIDE, 0) : border + BESIDE]
             near.append((around.sum() - steps[border - 1]) / (len(around) - 1))
     if not on:
         raise ValueError(f"a frame of {frame.shape[1]} x {frame.shape[0]} has no borders of tiles of {tile}")

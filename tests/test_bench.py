@@ -59,15 +59,16 @@ def test_colour_transfer_carries_a_tint() -> None:
     np.testing.assert_allclose(tinted, frame * np.float32([0.9, 0.7, 0.4]), atol=0.06)
 
 
-def test_patch_network_learns_its_painting() -> None:
+def test_patch_network_learns_its_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patchnet, "BATCH", 2)
     shown = picture(1)
     painted = 1 - shown
-    training = patchnet.Training(shown, painted, batch=2)
+    training = patchnet.Training(shown, painted)
     untouched = np.abs(patchnet.apply(training.until(steps=0), shown) - painted).mean()
     training.until(steps=4)  # looked at on the way, it goes on as if it had not been
     made = patchnet.apply(training.until(steps=10), shown)
     assert training.steps == 10
-    again = patchnet.apply(patchnet.Training(shown, painted, batch=2).until(steps=10), shown)
+    again = patchnet.apply(patchnet.Training(shown, painted).until(steps=10), shown)
     assert made.shape == shown.shape and np.array_equal(made, again)
     assert np.abs(made - painted).mean() < untouched
 
@@ -152,7 +153,9 @@ def test_sweeps_name_what_there_is(kind: str) -> None:
 
 def test_a_sweep_of_water_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effect_seams, "FOLDER", tmp_path / "frames")
-    found = effect_controls.sweeps("pool", None, 3, 32, 3, tmp_path / "sheet.png", ["swell"])
+    swell = [sweep for sweep in effect_controls.SWEEPS["pool"] if sweep.control == "swell"]
+    monkeypatch.setitem(effect_controls.SWEEPS, "pool", swell)
+    found = effect_controls.sweeps("pool", None, 3, 32, 3, tmp_path / "sheet.png")
     assert found["sweeps"]["swell"]["rank_correlation"] == pytest.approx(1)
     assert "swell" not in found["not_swept"] and "seed" in found["not_swept"]
     assert (tmp_path / "sheet.png").exists()

@@ -7,6 +7,7 @@ import torch
 from effect_network import TINY, pictures
 from torch import Tensor
 
+from backend.effect import carry
 from backend.effect.carry import CarriedNoise, carried, nothing_before
 from backend.effect.detail import as_much
 from backend.effect.encoding import Encoding
@@ -112,9 +113,10 @@ def test_noise_sticks_to_the_flow() -> None:
     assert float(torch.cat(frames).std()) == pytest.approx(1, abs=0.15)
 
 
-def test_noise_is_renewed_where_it_is_sheared() -> None:
+def test_noise_is_renewed_where_it_is_sheared(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a shear flow the noise's own coordinates are drawn out without end; what is seen does not become streaks."""
-    noise = CarriedNoise(1, [1], torch.device("cpu"), life=1000)
+    monkeypatch.setattr(carry, "LIFE", 1000)  # and not because of its age
+    noise = CarriedNoise(1, [1], torch.device("cpu"))
     flow = torch.zeros(1, 2, 16, 16)
     flow[:, 0] = torch.linspace(-6, 6, 16)[:, None]
     for _ in range(40):

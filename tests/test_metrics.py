@@ -35,13 +35,8 @@ def test_psnr_known_values(picture: Image) -> None:
     assert metrics.psnr(picture, picture) == float("inf")
     zeros = np.zeros((4, 6, 3))
     assert metrics.psnr(zeros, zeros + 0.1) == pytest.approx(20)
-    half = zeros.copy()
-    half[:2] = 0.1
-    assert metrics.psnr(half, zeros, np.arange(4)[:, None] < np.array([[2] * 6])) == pytest.approx(20)
     with pytest.raises(ValueError, match="different shapes"):
         metrics.psnr(zeros, zeros[:2])
-    with pytest.raises(ValueError, match="no pixel"):
-        metrics.psnr(zeros, zeros, np.zeros((4, 6), bool))
 
 
 def test_patch_swd_is_zero_only_for_equal_textures(picture: Image) -> None:

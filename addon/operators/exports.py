@@ -31,18 +31,18 @@ def _frames(scene: "Scene", thing: "Object", out: Path) -> dict[str, Any]:
 
 
 def effect_flipbook_work(
-    scene: "Scene", thing: "Object", out: Path, rows: int = 8, columns: int = 8, cell: int | None = None
+    scene: "Scene", thing: "Object", out: Path, rows: int, columns: int, cell: int | None
 ) -> jobs.Work:
     """Lay the effect's frames out in an atlas: ``out`` as PNG and EXR, with their motion and a description (JSON).
 
-    ``cell``: width of a frame in it, in pixels; as baked without.
+    ``cell``: width of a frame in it, in pixels; None: as baked.
     """
     asked = {**_frames(scene, thing, out), "rows": rows, "columns": columns, "cell": cell}
     return jobs.request(f"Export Flipbook of {thing.name}", "effect.flipbook", asked)
 
 
-def effect_movie_work(scene: "Scene", thing: "Object", out: Path, width: int | None = None) -> jobs.Work:
-    """Make a movie of the effect's frames. ``width``: in pixels; as baked without."""
+def effect_movie_work(scene: "Scene", thing: "Object", out: Path, width: int | None) -> jobs.Work:
+    """Make a movie of the effect's frames. ``width``: in pixels; None: as baked."""
     asked = {**_frames(scene, thing, out), "width": width}
     return jobs.request(f"Export Movie of {thing.name}", "effect.movie", asked)
 

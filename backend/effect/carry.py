@@ -53,8 +53,8 @@ class CarriedNoise:
     """Noise (N, Z, H, W), mean 0 and variance 1, that moves with the flow; channel z is as coarse as 2^z pixels.
 
     Layers of a texture whose coordinates are carried (Neyret 2003, "Advected textures"): each begins anew after
-    ``life`` frames, when it cannot be seen, while the other is at its strongest; where the flow has sheared a layer it
-    gives way sooner. With a ``period`` in frames and a flow that repeats with it, the noise repeats too, from ``life``
+    ``LIFE`` frames, when it cannot be seen, while the other is at its strongest; where the flow has sheared a layer it
+    gives way sooner. With a ``period`` in frames and a flow that repeats with it, the noise repeats too, from ``LIFE``
     frames on.
     """
 
@@ -65,12 +65,11 @@ class CarriedNoise:
         device: torch.device,
         period: int | None = None,
         first: int = 0,
-        life: float = LIFE,
     ) -> None:
         """For as many pictures as ``seeds``. ``first``: the number of the first frame."""
         self.frame = first
-        self.lives = None if period is None else max(1, round(period / life))
-        self.life = life if period is None or self.lives is None else period / self.lives
+        self.lives = None if period is None else max(1, round(period / LIFE))
+        self.life = LIFE if period is None or self.lives is None else period / self.lives
         self._seeds, self._device = seeds, device
         self._texture = _texture(channels, device)
         self._shift: list[Tensor | None] = [None] * LAYERS

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+WAVES = 48  # of each box
 FALL = 0.4  # the power of the wave number by which amplitudes fall
 
 
@@ -37,7 +38,6 @@ class Waves:
         shortest: float,
         lives: Tensor,
         periods: Tensor | None = None,
-        count: int = 48,
     ) -> "Waves":
         """Waves between each box's ``longest`` and ``shortest`` (heights), the same for the same seed, on any device.
 
@@ -45,9 +45,7 @@ class Waves:
         rate grows as wave number^(2/3). ``periods`` (B,): the noise repeats exactly after so many seconds.
         """
         parts = [
-            _draw(
-                seed, longest[box], shortest, float(lives[box]), None if periods is None else float(periods[box]), count
-            )
+            _draw(seed, longest[box], shortest, float(lives[box]), None if periods is None else float(periods[box]))
             for box, seed in enumerate(seeds)
         ]
         vectors, rates, phases, directions = (torch.stack(part) for part in zip(*parts, strict=True))
@@ -93,17 +91,17 @@ class Waves:
 
 
 def _draw(
-    seed: int, longest: float, shortest: float, life: float, period: float | None, count: int
+    seed: int, longest: float, shortest: float, life: float, period: float | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
-    direction = torch.nn.functional.normalize(torch.randn(count, 3, generator=random), dim=1)
-    share = (torch.arange(count) + torch.rand(count, generator=random)) / count
+    direction = torch.nn.functional.normalize(torch.randn(WAVES, 3, generator=random), dim=1)
+    share = (torch.arange(WAVES) + torch.rand(WAVES, generator=random)) / WAVES
     numbers = 2 * math.pi / longest * (longest / shortest) ** share
-    sign = torch.randint(0, 2, (count,), generator=random) * 2 - 1
+    sign = torch.randint(0, 2, (WAVES,), generator=random) * 2 - 1
     rates = 2 * math.pi / life * (numbers.double() * longest / (2 * math.pi)) ** (2 / 3) * sign
     if period is not None:
         rates = (rates * period / (2 * math.pi)).round() * (2 * math.pi / period)
-    phases = 2 * math.pi * torch.rand(count, generator=random)
-    other = torch.randn(count, 3, generator=random)
+    phases = 2 * math.pi * torch.rand(WAVES, generator=random)
+    other = torch.randn(WAVES, 3, generator=random)
     across = torch.nn.functional.normalize(other - (other * direction).sum(1, keepdim=True) * direction, dim=1)
     return direction * numbers[:, None], rates, phases, across

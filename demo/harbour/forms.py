@@ -101,9 +101,7 @@ class Form:
         ]  # fmt: skip
         return self.add(points, faces, slot, smooth=True)
 
-    def sheet(
-        self, surface: Callable[[float, float], Point], columns: int, rows: int, slot: int = 0, smooth: bool = True
-    ) -> "Form":
+    def sheet(self, surface: Callable[[float, float], Point], columns: int, rows: int, slot: int = 0) -> "Form":
         """A surface over u, v in 0..1: land, sails, roofs."""
         points = [surface(i / columns, j / rows) for j in range(rows + 1) for i in range(columns + 1)]
         wide = columns + 1
@@ -111,7 +109,7 @@ class Form:
             (j * wide + i, j * wide + i + 1, (j + 1) * wide + i + 1, (j + 1) * wide + i)
             for j in range(rows) for i in range(columns)
         ]  # fmt: skip
-        return self.add(points, faces, slot, smooth)
+        return self.add(points, faces, slot, smooth=True)
 
     def mesh(self, name: str, materials: Sequence[bpy.types.Material]) -> bpy.types.Mesh:
         mesh = bpy.data.meshes.new(name)

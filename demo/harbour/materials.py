@@ -174,10 +174,10 @@ def sea(name: str) -> bpy.types.Material:
     return material
 
 
-def stripes(name: str, colours: tuple[Colour, Colour], per_metre: float, axis: str = "Z") -> bpy.types.Material:
-    """Painted bands across one axis."""
+def stripes(name: str, colours: tuple[Colour, Colour], per_metre: float) -> bpy.types.Material:
+    """Painted bands, one above the other."""
     nodes = Nodes(name)
-    position = nodes.node("SeparateXYZ", Vector=nodes.local()).outputs[axis]
+    position = nodes.node("SeparateXYZ", Vector=nodes.local()).outputs["Z"]
     scaled = nodes.node("Math")
     scaled.operation = "MULTIPLY"
     nodes.tree.links.new(position, scaled.inputs[0])
