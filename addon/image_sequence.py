@@ -35,3 +35,4 @@ def load(
 def play(user: Node, first: int, last: int) -> None:
     """Let a node of the compositor, or the image user of another, show file N of a sequence in scene frame N."""
     user.frame_start, user.frame_duration, user.frame_offset = first, last - first + 1, first - 1
+    user.use_auto_refresh = True

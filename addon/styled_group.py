@@ -44,7 +44,6 @@ def fill(group: bpy.types.NodeTree, image: bpy.types.Image, first: int, last: in
     picture = build.node("CompositorNodeImage", (0, 1))
     picture.image = image
     play(picture, first, last)
-    picture.use_auto_refresh = True
     fitted = build.node("CompositorNodeScale", (1, 1))  # no change, unless the artist renders at another percentage
     compat.set_option(fitted, "Type", "Render Size", "space", "RENDER_SIZE")
     build.link(picture.outputs["Image"], fitted.inputs["Image"])

@@ -68,10 +68,7 @@ def new_texture(
         node[MARK] = True
         node.image = image
         if frames is not None:
-            first, last = frames
-            user = node.image_user
-            play(user, first, last)
-            user.use_auto_refresh = True
+            play(node.image_user, *frames)
     for node in tree.nodes:
         node.select = node == placed[0]
     tree.nodes.active = placed[0]

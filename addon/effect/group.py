@@ -65,7 +65,7 @@ def fill(group: "NodeTree", image: "Image", baked: Baked, loop: bool, rows: int,
     picture = build.node("CompositorNodeImage", (0, 1))
     picture.image = image
     play(picture, first, last)
-    picture.use_cyclic, picture.use_auto_refresh = loop, True
+    picture.use_cyclic = loop
 
     frame = build.node("CompositorNodeImageInfo", (1, -1))
     build.link(original, frame.inputs["Image"])

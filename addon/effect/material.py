@@ -56,9 +56,8 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
     for node in pictures(material):
         name = "_".join(filter(None, (baked.kind, node[MARK])))
         node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
-        user = node.image_user
-        image_sequence.play(user, first, last)
-        user.use_cyclic, user.use_auto_refresh = settings.repeats, True
+        image_sequence.play(node.image_user, first, last)
+        node.image_user.use_cyclic = settings.repeats
     for node in tree.nodes:
         if node.bl_idname == "ShaderNodeValue" and node.get(MARK):
             _gate(node, None if settings.repeats else (first, last))

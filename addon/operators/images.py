@@ -57,5 +57,4 @@ def show_image(context: "Context", image: bpy.types.Image, last: int = 1) -> Non
             space.image = image
             if image.source == "SEQUENCE":
                 play(space.image_user, 1, last)
-                space.image_user.use_auto_refresh = True
             area.tag_redraw()
