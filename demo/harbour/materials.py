@@ -59,6 +59,18 @@ class Nodes:
             element.color = (*colour, 1.0)
         return node.outputs["Color"]
 
+    def bands(self, value: Any, often: float, colours: tuple[Colour, Colour]) -> Any:
+        """Two colours in turn: the other one after each 1 / ``often`` of ``value``."""
+        scaled = self.node("Math")
+        scaled.operation = "MULTIPLY"
+        self.tree.links.new(value, scaled.inputs[0])
+        scaled.inputs[1].default_value = often
+        wrapped = self.node("Math")
+        wrapped.operation = "PINGPONG"
+        self.tree.links.new(scaled.outputs[0], wrapped.inputs[0])
+        wrapped.inputs[1].default_value = 1.0
+        return self.ramp(wrapped.outputs[0], (0.48, colours[0]), (0.52, colours[1]))
+
     def mix(self, factor: Any, a: Any, b: Any, blend: str = "MIX") -> Any:
         node = self.tree.nodes.new("ShaderNodeMixRGB")
         node.blend_type = blend
@@ -177,16 +189,7 @@ def sea(name: str) -> bpy.types.Material:
 def stripes(name: str, colours: tuple[Colour, Colour], per_metre: float) -> bpy.types.Material:
     """Painted bands, one above the other."""
     nodes = Nodes(name)
-    position = nodes.node("SeparateXYZ", Vector=nodes.local()).outputs["Z"]
-    scaled = nodes.node("Math")
-    scaled.operation = "MULTIPLY"
-    nodes.tree.links.new(position, scaled.inputs[0])
-    scaled.inputs[1].default_value = per_metre
-    wrapped = nodes.node("Math")
-    wrapped.operation = "PINGPONG"
-    nodes.tree.links.new(scaled.outputs[0], wrapped.inputs[0])
-    wrapped.inputs[1].default_value = 1.0
-    bands = nodes.ramp(wrapped.outputs[0], (0.48, colours[0]), (0.52, colours[1]))
+    bands = nodes.bands(nodes.node("SeparateXYZ", Vector=nodes.local()).outputs["Z"], per_metre, colours)
     grime = nodes.ramp(nodes.noise(nodes.local(), 1.2, 5.0), (0.3, (0.8, 0.78, 0.75)), (0.6, (1.0, 1.0, 1.0)))
     return nodes.finish(nodes.mix(1.0, bands, grime, "MULTIPLY"), 0.7)
 
@@ -196,15 +199,7 @@ def gores(name: str, colours: tuple[Colour, Colour], count: int) -> bpy.types.Ma
     nodes = Nodes(name)
     radial = nodes.node("TexGradient", Vector=nodes.local())
     radial.gradient_type = "RADIAL"
-    scaled = nodes.node("Math")
-    scaled.operation = "MULTIPLY"
-    nodes.tree.links.new(radial.outputs["Fac"], scaled.inputs[0])
-    scaled.inputs[1].default_value = float(count)
-    wrapped = nodes.node("Math")
-    wrapped.operation = "PINGPONG"
-    nodes.tree.links.new(scaled.outputs[0], wrapped.inputs[0])
-    wrapped.inputs[1].default_value = 1.0
-    return nodes.finish(nodes.ramp(wrapped.outputs[0], (0.48, colours[0]), (0.52, colours[1])), 0.6)
+    return nodes.finish(nodes.bands(radial.outputs["Fac"], count, colours), 0.6)
 
 
 def cloud(name: str) -> bpy.types.Material:
