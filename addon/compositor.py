@@ -47,8 +47,8 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
 
 def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.types.Image:
     """The styled frames that ``first_file`` begins. Reuses ``image``, unless somebody else shows it too."""
-    alone = image if image is not None and image.users == 1 else None
-    styled = image_sequence.load(first_file, alone, styled_group.NAME, "PREMUL")
+    ours = image if image is not None and image.users <= 1 else None
+    styled = image_sequence.load(first_file, ours, styled_group.NAME, "PREMUL")
     styled[MARK] = True
     return styled
 

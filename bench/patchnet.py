@@ -24,9 +24,9 @@ BLOCKS = 7
 DISCRIMINATOR_WIDTH = 12
 
 
-def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, size: int, stride: int = 1, slope: float = 0.2) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, size // 2), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)
+        nn.Conv2d(inputs, outputs, size, stride, size // 2), nn.BatchNorm2d(outputs), nn.LeakyReLU(slope)
     )
 
 
@@ -92,7 +92,7 @@ class Training:
     ``steps`` and ``seconds`` tell how far it has come.
     """
 
-    def __init__(self, shown: np.ndarray, painted: np.ndarray, seed: int = 0) -> None:
+    def __init__(self, shown: np.ndarray, painted: np.ndarray, seed: int = 0, batch: int = BATCH) -> None:
         torch.manual_seed(seed)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.generator, self.judge = Generator().to(device), discriminator().to(device)
@@ -103,7 +103,7 @@ class Training:
             torch.optim.Adam(net.parameters(), **settings) for net in (self.generator, self.judge)
         )
         self._with_features = features.available(features.VGG)
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._batch = np.random.default_rng(seed), batch
 
     def until(self, seconds: float | None = None, steps: int | None = None) -> Generator:
         """Go on until it has learned for so many seconds or steps in all. Gives the generator, ready for use."""
@@ -116,7 +116,7 @@ class Training:
 
     def _step(self) -> None:
         height, width = self._source.shape[1:]
-        corners = self._rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (BATCH, 2))
+        corners = self._rng.integers(0, (height - PATCH + 1, width - PATCH + 1), (self._batch, 2))
         windows = [np.s_[:, row : row + PATCH, column : column + PATCH] for row, column in corners]
         given, wanted = (torch.stack([image[window] for window in windows]) for image in (self._source, self._target))
 

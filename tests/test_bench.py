@@ -59,16 +59,15 @@ def test_colour_transfer_carries_a_tint() -> None:
     np.testing.assert_allclose(tinted, frame * np.float32([0.9, 0.7, 0.4]), atol=0.06)
 
 
-def test_patch_network_learns_its_painting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patchnet, "BATCH", 2)
+def test_patch_network_learns_its_painting() -> None:
     shown = picture(1)
     painted = 1 - shown
-    training = patchnet.Training(shown, painted)
+    training = patchnet.Training(shown, painted, batch=2)
     untouched = np.abs(patchnet.apply(training.until(steps=0), shown) - painted).mean()
     training.until(steps=4)  # looked at on the way, it goes on as if it had not been
     made = patchnet.apply(training.until(steps=10), shown)
     assert training.steps == 10
-    again = patchnet.apply(patchnet.Training(shown, painted).until(steps=10), shown)
+    again = patchnet.apply(patchnet.Training(shown, painted, batch=2).until(steps=10), shown)
     assert made.shape == shown.shape and np.array_equal(made, again)
     assert np.abs(made - painted).mean() < untouched
 
