@@ -106,7 +106,7 @@ class RestPose:
     carried coordinates themselves are used, and the fit only fills what is newly seen.
     """
 
-    def __init__(self, position: Array, objects: Names | None, every: int = 1) -> None:
+    def __init__(self, position: Array, objects: Names | None, every: int) -> None:
         """``position`` (H, W, 3) of the key frame in metres; ``objects`` (H, W) identifiers, None if unknown. Both may
         be of every ``every``-th pixel of a row and of a column of the frame: flows are in steps of those.
         """

@@ -201,10 +201,11 @@ def apply_shot(
     look: Path,
     out: Path,
     job: Job,
-    frames: tuple[int, int] | None = None,
-    tile: int | None = None,
+    frames: tuple[int, int] | None,
+    tile: int | None,
 ) -> dict[str, Any]:
-    """Style ``frames`` (first and last, inclusive; all without) of ``shot`` into ``out``.
+    """Style ``frames`` (first and last, inclusive; None: all) of ``shot`` into ``out``, in tiles of ``tile`` pixels
+    (None: as fits).
 
     Frames that are there and whole are not made again, unless their render has changed, another look or view made
     them, a painted frame has come since or has changed whose paint is carried to them, or they were made without the

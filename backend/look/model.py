@@ -93,7 +93,7 @@ def degraded(target: Tensor, known: Tensor, generator: torch.Generator) -> Tenso
 class LookModel(Adversarial[LookGenerator]):
     """A look as it is learned from ``examples``; ``step`` is one update of generator and judge."""
 
-    def __init__(self, config: Config, examples: list[Example], seed: int, weights: Weights | None = None) -> None:
+    def __init__(self, config: Config, examples: list[Example], seed: int) -> None:
         torch.manual_seed(seed)
         generator = LookGenerator(config)
         self.colours = painted_colours(examples)
@@ -101,7 +101,7 @@ class LookModel(Adversarial[LookGenerator]):
         super().__init__(
             generator, PatchDiscriminator(), rates=(RATE, JUDGE_RATE), momentum=MOMENTUM, decay=DECAY, seed=seed
         )
-        self.weights = weights or Weights()
+        self.weights = Weights()
         self.guides = config.guides
         self.painted = [example.stacked() for example in examples if example.painted]
         self.others = [example.stacked() for example in examples if not example.painted] or self.painted
