@@ -22,7 +22,7 @@ _STEPS = (40, 8, 6)  # Newton steps at each size
 _LEVEL = 255.0  # errors are counted in 8-bit steps
 _SHOWN = 2.0  # an error up to this is called the same colour
 _GOOD = 0.2  # a colour as near as this needs no more steps
-_SHARE = 8192  # colours that one thread takes at a time
+_SHARE = 8192  # colours that one thread takes at a time: fewer than views share out themselves, see ``share_out``
 _STUCK = 1e8  # the damping at which steps are too small to matter
 _GREY = 1.0  # weight that draws undetermined coordinates to grey; where one is determined, it moves under 0.1 step
 
