@@ -116,6 +116,7 @@ def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
         "exposure": view.exposure,
         "gamma": view.gamma,
         "curves": view.use_curve_mapping or view.use_white_balance,
+        "space": compat.working_space(),
     }
 
 
@@ -208,8 +209,21 @@ def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
     }
     path = folder / "shot.json"
     if card != before:
-        beside.write_whole(path, (json.dumps(card, indent=2) + "\n").encode())
+        _write(card, path)
     return path
+
+
+def show_as_now(scene: bpy.types.Scene, folder: Path) -> None:
+    """Let ``shot.json`` in ``folder`` tell how the scene is shown now: its colour management may be another than when
+    it was rendered, and so may the place of Blender's own configuration, on another machine. Raises OutputError.
+    """
+    card = read_card(folder)
+    if card and not another_blend(folder) and card.get("view") != view_info(scene):
+        _write(card | {"view": view_info(scene)}, folder / "shot.json")
+
+
+def _write(card: dict[str, Any], path: Path) -> None:
+    beside.write_whole(path, (json.dumps(card, indent=2) + "\n").encode())
 
 
 def _remove(hidden: Path) -> None:
@@ -222,14 +236,32 @@ def _is_captured(scene: bpy.types.Scene) -> bool:
     return is_wanted(scene) or (is_on(scene) and compat.renders_view_layers(scene))
 
 
-def _check_region(scene: bpy.types.Scene, path: Path) -> None:
-    """A test of a region must not cost a frame that is there; who wants regions alone presses Render Passes."""
-    if scene.render.use_border and path.is_file() and not is_wanted(scene):
-        raise errors.ShotError(
-            f"Frame {scene.frame_current} keeps the passes that it had: only a region of it was rendered.",
-            "Switch Render Region off, or press Render Passes.",
-            frame=scene.frame_current,
-        )
+def _check_trial(scene: bpy.types.Scene, name: str, path: Path) -> None:
+    """A trial must not cost a frame that is there, or the shot whose other frames are not like it; who wants regions or
+    small frames alone presses Render Passes.
+    """
+    if is_wanted(scene):
+        return
+    render, folder, there = scene.render, path.parent, path.is_file()
+    first = [paths.frame_path(folder, name, number) for number in paths.frames_in(folder, name)[:1]]
+    others = [other for other in ([path] if there else first) if exr.is_whole(other)]
+    if render.use_border and there:
+        reason, remedy = "only a region of it was rendered", "Switch Render Region off, or press Render Passes."
+    elif render.resolution_percentage < 100 and any(exr.size(other) > size_of(scene) for other in others):
+        reason, remedy = "it was rendered smaller than the shot", "Set Resolution > % to 100, or press Render Passes."
+    elif render.use_motion_blur and others and read_card(folder).get("motion_blur") is False:
+        reason, remedy = "Motion Blur is on, and leaves the Vector pass empty", "Switch Render > Motion Blur off."
+    else:
+        return
+    kept = "keeps the passes that it had" if there else "was not kept"
+    raise errors.ShotError(f"Frame {scene.frame_current} {kept}: {reason}.", remedy, frame=scene.frame_current)
+
+
+def size_of(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Width and height of what the scene renders, in pixels, where that is not cropped to a region."""
+    render = scene.render
+    width, height = (side * render.resolution_percentage // 100 for side in (render.resolution_x, render.resolution_y))
+    return width, height
 
 
 def _fail(scene: bpy.types.Scene, error: errors.PaintoverError) -> None:
@@ -249,7 +281,7 @@ def _on_post(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     path = paths.frame_path(places.passes, places.name, scene.frame_current)
     hidden = beside.part_of(path)
     try:
-        _check_region(scene, path)
+        _check_trial(scene, places.name, path)
         beside.sweep(places.passes)
         save(scene, hidden)
         write_card(scene, places.passes, hidden)

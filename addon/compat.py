@@ -57,12 +57,15 @@ def compositor_sharers(scene: Scene) -> list[str]:
 
 
 def unshare_compositor_tree(scene: Scene) -> None:
-    """Give the scene a copy of the tree that other scenes use too, so that what is done to it reaches no other."""
-    if compositor_sharers(scene):
+    """Give the scene a copy of a tree that other scenes use too, so that what is done to it reaches no other; and of a
+    linked one, in which nothing that is done would last.
+    """
+    tree = compositor_tree(scene)
+    if IS_5 and tree is not None and (tree.library or compositor_sharers(scene)):
         scene.compositing_node_group = scene.compositing_node_group.copy()
 
 
-def own_compositor_tree(copy: Scene) -> bpy.types.NodeTree:
+def own_compositor_tree(copy: Scene, original: Scene) -> bpy.types.NodeTree:
     """A tree for a copied scene alone, so that its original's stays untouched. Made where the original has none."""
     if compositor_tree(copy) is None:
         tree: Node = use_compositor_tree(copy)
@@ -71,8 +74,24 @@ def own_compositor_tree(copy: Scene) -> bpy.types.NodeTree:
         tree.links.new(layers.outputs["Image"], (output_sockets(tree) or output.inputs)[0])
     elif IS_5:  # 4.5 has copied it along with the scene
         copy.compositing_node_group = copy.compositing_node_group.copy()
+        _drive_by(copy, original)
     own: bpy.types.NodeTree = _tree(copy)
     return own
+
+
+def _drive_by(copy: Scene, original: Scene) -> None:
+    """Let drivers in the tree of a copied scene follow that, which is the one that plays, and not its original."""
+    animation = copy.compositing_node_group.animation_data
+    for curve in animation.drivers if animation is not None else ():
+        for target in (target for variable in curve.driver.variables for target in variable.targets):
+            if target.id == original:
+                target.id = copy
+
+
+def working_space() -> str:
+    """The name of the space of scene-linear values, where a .blend chooses it; "": it is the configuration's own."""
+    colorspace: Any = getattr(bpy.data, "colorspace", None)
+    return getattr(colorspace, "working_space", "")
 
 
 def fill_in_scene_name(copy: Scene, name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import compat, exr, handlers, paths, properties
+from . import capture, compat, exr, handlers, paths, properties
 from .backend import errors
 from .compat import Node
 from .image_sequence import play
@@ -97,6 +97,11 @@ def composited_from_shot(
             missing=gone,
         )
     first, last = frames[0], frames[-1]
+    if scene.render.image_settings.file_format == "OPEN_EXR_MULTILAYER":
+        raise errors.ShotError(
+            "As OpenEXR MultiLayer, final frames would hold no passes: those of the shot are not rendered again.",
+            f"Choose OpenEXR as the output's file format. The passes stay in {passes_folder}.",
+        )
     _check_size(scene, paths.frame_path(passes_folder, name, first))
     _under_way += 1
     try:
@@ -105,7 +110,7 @@ def composited_from_shot(
         image.source = "SEQUENCE"
         copy = scene.copy()
         copy[COPY] = True
-        tree: Node = compat.own_compositor_tree(copy)
+        tree: Node = compat.own_compositor_tree(copy, scene)
         tree[COPY] = True
         compat.fill_in_scene_name(copy, scene.name)
         settings = properties.of(copy)
@@ -128,12 +133,14 @@ def composited_from_shot(
 
 def _check_size(scene: bpy.types.Scene, frame: Path) -> None:
     """Raises ShotError where the shot was rendered at another size: it would stand in the middle of an empty frame."""
-    render = scene.render
-    if render.use_border and render.use_crop_to_border:
-        return
-    shot = exr.size(frame)
-    now = tuple(side * render.resolution_percentage // 100 for side in (render.resolution_x, render.resolution_y))
-    if shot != now:
+    shot, now = exr.size(frame), capture.size_of(scene)
+    if scene.render.use_border and scene.render.use_crop_to_border:
+        if shot == now:
+            raise errors.ShotError(
+                "Crop to Render Region is on, but the shot's frames are whole: they would be squeezed into the region.",
+                "Switch it off in the Output Properties, or render the passes again and apply the look.",
+            )
+    elif shot != now:
         raise errors.ShotError(
             f"The shot's frames are {shot[0]} x {shot[1]} pixels, but the scene renders {now[0]} x {now[1]}.",
             "Set the shot's resolution in the Output Properties, or render the passes again and apply the look.",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from . import capture, interim, paths
+from . import capture, interim, passes, paths
 from .backend import errors
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task
@@ -88,6 +88,8 @@ def check(scene: bpy.types.Scene) -> None:
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."
         )
     capture.check(scene)
+    for warning in passes.warnings(scene):
+        raise errors.ShotError(warning, "Or press Enable Passes, which does.")
     if scene.render.engine in WITHOUT_PASSES:
         raise errors.ShotError(
             "Workbench does not render the passes that a look needs.",

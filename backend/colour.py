@@ -37,7 +37,8 @@ class View:
     """A scene's colour management, as in its Render Properties.
 
     ``config``: Blender's config.ocio, or "" for plain sRGB without one. ``exposure``: stops. ``gamma``: above 0.
-    ``curves``: whether Use Curves or White Balance is on: neither is reproduced here.
+    ``curves``: whether Use Curves or White Balance is on: neither is reproduced here. ``space``: that of scene-linear
+    values, by its name in the configuration; "": the configuration's own.
     """
 
     config: str = ""
@@ -47,6 +48,7 @@ class View:
     exposure: float = 0.0
     gamma: float = 1.0
     curves: bool = False
+    space: str = ""
 
     @classmethod
     def standard(cls) -> "View":
@@ -211,7 +213,7 @@ def _config(path: str) -> ocio.Config:
     if not Path(path).is_file():
         raise ColourError(
             f"Blender's colour configuration is not at {path} any more.",
-            "Render the passes again with the Blender that is installed now.",
+            "Work on the shot from Blender, which tells where its own is now.",
             path=path,
         )
     return _checked(lambda: ocio.Config.CreateFromFile(path))
@@ -241,7 +243,7 @@ def _append_srgb(steps: ocio.GroupTransform) -> None:
 
 def _append_view(steps: ocio.GroupTransform, config: ocio.Config, view: View) -> None:
     """Blender applies the look by itself, in its own space, and makes the view skip its looks."""
-    source = ocio.ROLE_SCENE_LINEAR
+    linear = source = view.space or ocio.ROLE_SCENE_LINEAR
     if view.look not in ("", "None"):
         look = config.getLook(view.look)
         if look is None:
@@ -249,7 +251,7 @@ def _append_view(steps: ocio.GroupTransform, config: ocio.Config, view: View) ->
         steps.appendTransform(ocio.LookTransform(src=source, dst=look.getProcessSpace(), looks=view.look))
         source = look.getProcessSpace()
     shown = ocio.DisplayViewTransform(src=source, display=view.display, view=view.view)
-    shown.setLooksBypass(source != ocio.ROLE_SCENE_LINEAR)
+    shown.setLooksBypass(source != linear)
     steps.appendTransform(shown)
 
 

@@ -58,6 +58,27 @@ def go_wrong(folder):
     out["region wanted"] = [capture.last_error is None, kept == {path: path.read_bytes() for path in kept}]
     scene.render.use_border = False
 
+    # A small picture is tried out, of this frame and of another, and one with motion blur.
+    def tried(frame, **settings):
+        before = {name: getattr(scene.render, name) for name in settings}
+        kept = {path: path.read_bytes() for path in places.passes.iterdir()}
+        for name, value in settings.items():
+            setattr(scene.render, name, value)
+        scene.frame_set(frame)
+        bpy.ops.render.render()
+        for name, value in before.items():
+            setattr(scene.render, name, value)
+        scene.frame_set(9)
+        same = kept == {path: path.read_bytes() for path in places.passes.iterdir()}
+        return [capture.last_error and capture.last_error.message, same]
+
+    out["tried"] = [
+        tried(9, resolution_percentage=50),
+        tried(8, resolution_percentage=50),
+        tried(9, use_motion_blur=True),
+        tried(8, use_motion_blur=True),
+    ]
+
     # The disk is full: Blender itself says that all is well, and leaves a torn file.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -150,6 +171,12 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
         True,
     ]
     assert out["region wanted"] == [True, False]
+    assert out["tried"] == [
+        ["Frame 9 keeps the passes that it had: it was rendered smaller than the shot.", True],
+        ["Frame 8 was not kept: it was rendered smaller than the shot.", True],
+        ["Frame 9 keeps the passes that it had: Motion Blur is on, and leaves the Vector pass empty.", True],
+        ["Frame 8 was not kept: Motion Blur is on, and leaves the Vector pass empty.", True],
+    ]
     for case, code in (
         ("range", "output"),
         ("full", "output"),

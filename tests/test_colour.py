@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PyOpenColorIO as ocio
 import pytest
 from PIL import Image
 
@@ -149,6 +150,17 @@ def test_json():
     for nonsense in (None, [], {"views": 1}, {"gamma": 0}, {"gamma": "x"}, {"gamma": None}, {"exposure": "a"}):
         with pytest.raises(ColourError):
             View.from_json(nonsense)
+
+
+def test_a_blend_may_render_in_another_space(config: str):
+    wide = ocio.Config.CreateFromFile(config).getProcessor("Linear Rec.709", "ACEScg").getDefaultCPUProcessor()
+    usual, other = View(config, view="AgX"), View(config, view="AgX", space="ACEScg")
+    linear = muted(8)
+    same = linear.copy()
+    wide.applyRGB(same)
+    np.testing.assert_allclose(other.to_display(same), usual.to_display(linear), atol=2e-3)
+    assert np.abs(other.to_display(linear) - usual.to_display(linear)).max() > 0.05
+    assert worst(other, usual.to_display(linear)) <= 2
 
 
 def test_many_threads_get_the_same(config: str):

@@ -181,6 +181,34 @@ def two_scenes(folder):
     return [shared, compat.IS_5, steps, [image.name for image in bpy.data.images if image.source == "SEQUENCE"]]
 
 
+def linked(folder):
+    """A node of ours in a compositor that comes from another file, after the file was saved and opened again."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, compositor
+
+    if not compat.IS_5:
+        return None  # each scene has a tree of its own
+    tree = compat.use_compositor_tree(bpy.context.scene)
+    tree.name = "House"
+    bpy.data.libraries.write(folder + "/house.blend", {tree})
+    bpy.ops.wm.read_homefile(use_empty=False)
+    with bpy.data.libraries.load(folder + "/house.blend", link=True) as (_, here):
+        here.node_groups = ["House"]
+    bpy.context.scene.compositing_node_group = bpy.data.node_groups["House"]
+    compositor.insert(bpy.context.scene, Path(folder) / "styled", "Scene", 2, 5)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    bpy.ops.wm.open_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    return [compositor.find(scene) is not None, scene.compositing_node_group.library is None]
+
+
+def test_in_a_linked_compositor_it_stays(blender, tmp_path):
+    paint(tmp_path / "styled", 2)
+    assert blender(linked, tmp_path) in (None, [True, True])
+
+
 def test_a_scene_leaves_the_nodes_of_another_alone(blender, tmp_path):
     for folder in ("styled", "others"):
         paint(tmp_path / folder, 2)

@@ -190,6 +190,40 @@ def test_final_frames_are_those_of_blenders_own_animation(blender, tmp_path):
     }
 
 
+def driven(folder):
+    """Final frames through a compositor that a driver turns by the scene's frame."""
+    import bpy
+    from paintover import compat, final, paths, rendering
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 16, 16
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.view_settings.view_transform = "Raw"
+    scene.render.filepath = folder + "/own_"
+    rendering.render_range(scene, 1, 3)
+    tree = compat.use_compositor_tree(scene)
+    tree.nodes.clear()
+    compat.output_sockets(tree)
+    colour, output = tree.nodes.new("CompositorNodeRGB"), compat.new_output(tree)
+    tree.nodes.new("CompositorNodeRLayers")
+    tree.links.new(colour.outputs[0], output.inputs[0])
+    curve = colour.outputs[0].driver_add("default_value", 0)
+    variable = curve.driver.variables.new()
+    variable.name, variable.targets[0].id_type = "now", "SCENE"
+    variable.targets[0].id, variable.targets[0].data_path = scene, "frame_current"
+    curve.driver.expression = "now / 4"
+    places = paths.places(scene)
+    final.render_final(scene, places.passes, places.name, 1, 3)
+    written = [bpy.data.images.load(f"{folder}/own_{frame:04d}.png") for frame in (1, 2, 3)]
+    return [round(image.pixels[0] * 4) for image in written], variable.targets[0].id == scene
+
+
+def test_final_frames_follow_drivers_of_the_compositor(blender, tmp_path):
+    assert blender(driven, tmp_path) == [[1, 2, 3], True]
+
+
 def refuse(folder):
     """Final frames that the shot cannot give."""
     from pathlib import Path
@@ -240,6 +274,18 @@ def refuse(folder):
     scene.render.resolution_percentage = 50
     out["another size"] = refused(1, 2)
     scene.render.resolution_percentage = 100
+    scene.render.use_border = scene.render.use_crop_to_border = True
+    scene.render.border_max_x = 0.5
+    out["cropped"] = refused(1, 2)
+    scene.render.use_border = False
+    images = scene.render.image_settings
+    if compat.IS_5:
+        images.media_type = "MULTI_LAYER_IMAGE"
+    images.file_format = "OPEN_EXR_MULTILAYER"
+    out["multilayer"] = refused(1, 2)
+    if compat.IS_5:
+        images.media_type = "IMAGE"
+    images.file_format = "PNG"
     if compat.IS_5:  # 4.5 knows no such template
         scene.render.filepath = folder + "/{scene_name}_"
         final.render_final(scene, places.passes, places.name, 1, 1)
@@ -262,6 +308,8 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
         "no such pass": "shot",
         "no such layer": "shot",
         "another size": "shot",
+        "cropped": "shot",
+        "multilayer": "shot",
     }
     assert "64 x 36" in out["another size"][1] and "32 x 18" in out["another size"][1]
     assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out

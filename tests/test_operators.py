@@ -162,20 +162,59 @@ def unsupported(tests, folder):
     Path(folder).mkdir()
     scene = tiny.build(Path(folder) / "shot.blend")
     scene.render.use_motion_blur = True
+
+    def refused():
+        try:
+            bpy.ops.paintover.render_passes()
+        except RuntimeError as error:
+            return str(error)
+        return ""
+
+    blurred = refused()
     bpy.ops.paintover.enable_passes()
     blur = scene.render.use_motion_blur
     scene.camera = None
-    try:
-        bpy.ops.paintover.render_passes()
-    except RuntimeError as error:
-        return [blur, str(error)]
-    return [blur, ""]
+    return [blurred, blur, refused()]
 
 
 def test_enable_passes_remedies_motion_blur_and_a_missing_camera_is_named(blender, tmp_path):
-    blur, said = blender(unsupported, TESTS, tmp_path / "shot")
+    blurred, blur, said = blender(unsupported, TESTS, tmp_path / "shot")
+    assert "Motion Blur" in blurred and "Enable Passes" in blurred
     assert blur is False
     assert "camera" in said
+
+
+def shown_anew(tests, folder):
+    """What the shot's card tells of colours, after the scene's have changed and the file was moved."""
+    import json
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
+    import bpy
+    import tiny
+    from paintover import paths
+    from paintover.operators import keyframes, passes, train
+
+    Path(folder).mkdir()
+    scene = tiny.build(Path(folder) / "shot.blend")
+    passes.render_passes(scene, 1, 1)
+    card = paths.places(scene).passes / "shot.json"
+    before = json.loads(card.read_text("utf-8"))
+    card.write_text(json.dumps(before | {"view": before["view"] | {"config": "/of/another/machine/config.ocio"}}))
+    keyframes.suggest_work(scene)
+    out = [json.loads(card.read_text("utf-8")) == before]
+    scene.view_settings.view_transform, scene.view_settings.exposure = "Standard", 1.0
+    scene.frame_set(1)
+    bpy.ops.paintover.keyframe_add()
+    train.train_look_work(scene)
+    after = json.loads(card.read_text("utf-8"))
+    changed = {name for name in after["view"] if after["view"][name] != before["view"][name]}
+    return [*out, sorted(changed), after["view"]["exposure"], {**after, "view": 0} == {**before, "view": 0}]
+
+
+def test_the_shot_is_shown_to_the_backend_as_the_scene_shows_it_now(blender, tmp_path):
+    assert blender(shown_anew, TESTS, tmp_path / "shot") == [True, ["exposure", "view"], 1.0, True]
 
 
 def in_the_way(tests, folder):

@@ -64,7 +64,7 @@ def test_missing_passes_are_switched_on(blender, tmp_path):
 def render_moving_cube(folder, engine, motion_blur):
     """One frame of a cube that moves one metre per frame to the right, seen flat on from the front."""
     import bpy
-    from paintover import paths, rendering
+    from paintover import passes, paths, rendering
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
     scene = bpy.context.scene
@@ -82,7 +82,13 @@ def render_moving_cube(folder, engine, motion_blur):
     camera.data.type, camera.data.ortho_scale = "ORTHO", 16.0  # 4 pixels a metre
     cube = bpy.data.objects["Cube"]
     cube.driver_add("location", 0).driver.expression = "frame - 2"
-    rendering.render_range(scene, 2, 2)
+    if motion_blur:  # Render Passes would refuse it
+        scene.paintover.save_passes = True
+        passes.enable(passes.main_layer(scene))
+        scene.frame_set(2)
+        bpy.ops.render.render()
+    else:
+        rendering.render_range(scene, 2, 2)
     return str(paths.places(scene).passes)
 
 

@@ -12,7 +12,7 @@ from ..backend.errors import FrameRangeError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .compositor import compositor_insert
 from .images import reload_under, show_image
-from .shot import frame_of_passes, rendered_frames, scene_named, styled_frames, trained_look
+from .shot import frame_of_passes, passes_folder, rendered_frames, scene_named, styled_frames, trained_look
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -43,7 +43,7 @@ def apply_params(scene: bpy.types.Scene, first: int, last: int) -> dict[str, obj
     """What the backend is asked for when it shall stylise these frames. Raises ``LookError`` without a look."""
     places = paths.places(scene)
     return {
-        "shot": str(places.passes),
+        "shot": passes_folder(scene),
         "look": str(trained_look(scene)),
         "out": str(places.styled),
         "frames": [first, last],

@@ -11,7 +11,7 @@ from ..backend.errors import PaintingError
 from ..render_ticket import check_idle, is_rendering
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .images import save_image, show_image, showing
-from .shot import frame_of_passes, rendered_frames, scene_named
+from .shot import frame_of_passes, passes_folder, rendered_frames, scene_named
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -118,7 +118,7 @@ def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
     places = paths.places(scene)
     painting = paths.free(places.paint / f"{places.name}_{frame:04d}_rough.png")
     name = scene.name
-    params = {"shot": str(places.passes), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
+    params = {"shot": passes_folder(scene), "frame": frame, "out": str(painting), "seed": properties.of(scene).seed}
 
     def finish(_value: jobs.Report) -> None:
         set_painting(scene_named(name), frame, painting)
@@ -141,9 +141,7 @@ def suggest_work(scene: bpy.types.Scene) -> jobs.Work:
             scene_named(name).frame_set(value["frame"])
         jobs.session.notice = f"Paint frame {value['frame']} next"
 
-    return jobs.request(
-        "Suggest Frame", "look.suggest", {"shot": str(paths.places(scene).passes), "painted": painted}, finish
-    )
+    return jobs.request("Suggest Frame", "look.suggest", {"shot": passes_folder(scene), "painted": painted}, finish)
 
 
 def keyframe_suggest(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from .. import compat, paths, properties
+from .. import capture, compat, paths, properties
 from ..backend.errors import LookError, ShotError, UsageError
 
 RENDER_REMEDY = "Press Render Passes, or render with Save Passes on."
@@ -24,6 +24,13 @@ def rendered_frames(scene: bpy.types.Scene) -> list[int]:
     if not frames:
         raise ShotError("There are no rendered passes yet.", RENDER_REMEDY, folder=str(places.passes))
     return frames
+
+
+def passes_folder(scene: bpy.types.Scene) -> str:
+    """Where the backend finds the scene's shot, as the scene shows it now. Raises OutputError."""
+    folder = paths.places(scene).passes
+    capture.show_as_now(scene, folder)
+    return str(folder)
 
 
 def styled_frames(scene: bpy.types.Scene) -> list[int]:

@@ -9,7 +9,7 @@ from .. import jobs, paths, properties
 from ..backend.errors import PaintingError
 from .base import WorkOperator, register_all, unregister_all
 from .keyframes import painting_file, save_painted
-from .shot import look_file, rendered_frames, trained_look
+from .shot import look_file, passes_folder, rendered_frames, trained_look
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -39,7 +39,7 @@ def train_look_work(scene: bpy.types.Scene, resume: bool = False) -> jobs.Work:
     save_painted(painted.values())
     settings = properties.of(scene)
     params = {
-        "shot": str(paths.places(scene).passes),
+        "shot": passes_folder(scene),
         "paint": {str(frame): str(path) for frame, path in painted.items()},
         "out": str(look_file(scene)),
         "seconds": settings.seconds,
