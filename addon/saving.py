@@ -16,7 +16,7 @@ def save_image(image: bpy.types.Image, scene: bpy.types.Scene, path: Path, choos
     """Write ``image`` to ``path``. Nothing torn is left there. Raises OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _other_format(scene.render.image_settings, choose_format):
+        with _other_format(scene.render, choose_format):
             image.save_render(str(path), scene=scene)
         if path.suffix == ".exr" and not exr.is_whole(path):
             raise OSError("the file is not whole")
@@ -33,7 +33,8 @@ def save_image(image: bpy.types.Image, scene: bpy.types.Scene, path: Path, choos
 
 
 @contextmanager
-def _other_format(settings: bpy.types.ImageFormatSettings, choose: Choose) -> Iterator[None]:
+def _other_format(render: bpy.types.RenderSettings, choose: Choose) -> Iterator[None]:
+    settings, container = render.image_settings, render.ffmpeg.format
     before = {
         name: getattr(settings, name)
         for name, kind in settings.bl_rna.properties.items()
@@ -50,3 +51,5 @@ def _other_format(settings: bpy.types.ImageFormatSettings, choose: Choose) -> It
             setattr(settings, name, value)
         if linear is not None:
             settings.linear_colorspace_settings.name = linear
+        if render.ffmpeg.format != container:  # Blender takes Ogg for none of a movie's, and chooses another
+            render.ffmpeg.format = container

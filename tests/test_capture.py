@@ -80,6 +80,8 @@ def render_every_way(folder):
         if file_format == "OPEN_EXR":
             images.color_management = "OVERRIDE"
             images.linear_colorspace_settings.name = linear
+        if file_format == "FFMPEG":
+            scene.render.ffmpeg.format = "OGG"
         scene.frame_set(number)
         before = settings()
         bpy.ops.render.render()
@@ -94,7 +96,7 @@ def render_every_way(folder):
 
     if bpy.app.version >= (5, 0, 0):
         images.media_type = "VIDEO"
-    images.file_format = "FFMPEG"
+    images.file_format, scene.render.ffmpeg.format = "FFMPEG", "MPEG4"
     scene.render.filepath, scene.frame_start, scene.frame_end = folder + "/movie", 40, 44
     before = settings()
     bpy.ops.render.render(animation=True)
