@@ -191,6 +191,17 @@ def test_a_frame_that_was_tried_alone_is_made_again_with_the_others(
     assert names[0].read_bytes() == names[1].read_bytes()
 
 
+def test_frames_beyond_a_gap_are_named(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    gone = (shot / "slide_0004.exr").rename(tmp_path / "slide_0004.exr")
+    asked = {"shot": shot, "look": sliding_look, "out": tmp_path / "out"}
+    assert do("look.apply", **asked, frames=[5, 6])["unreached"] == [5, 6]
+    assert do("look.apply", **asked, frames=[1, 3])["unreached"] == []
+    gone.rename(shot / gone.name)
+    again = do("look.apply", **asked)
+    assert again["unreached"] == [] and len(again["written"]) == 3
+
+
 @pytest.fixture(scope="module")
 def crossing_look(sliding: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two painted frames."""

@@ -54,7 +54,24 @@ def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Wo
     """Stylise frames; those that are there and would come out the same are left alone by the backend."""
     first, last = frames_to_style(scene, frames)
     name, params = scene.name, apply_params(scene, first, last)
-    return jobs.request("Apply Look", "look.apply", params, lambda _value: show_new_frames(scene_named(name)))
+
+    def finish(value: jobs.Report) -> None:
+        jobs.session.notice = unreached(value)
+        show_new_frames(scene_named(name))
+
+    return jobs.request("Apply Look", "look.apply", params, finish)
+
+
+def unreached(value: jobs.Report) -> str:
+    """What to tell the artist of styled frames to which no paint came; "" where it came to all."""
+    runs = paths.runs(value["unreached"])
+    if not runs:
+        return ""
+    spoken = ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in runs)
+    return (
+        f"No paint came to {spoken}: frames between there and the painted ones are missing."
+        " Render those, and apply the look again"
+    )
 
 
 def show_new_frames(scene: bpy.types.Scene) -> None:

@@ -96,6 +96,10 @@ class Styler:
         made = pictures.recipe(path)
         return any(made == self._recipe(number, render, alone) for alone in ways) and pictures.is_whole(path)
 
+    def is_unreached(self, number: int) -> bool:
+        """Whether a gap in the shot keeps the frame from every painted one that is in the shot."""
+        return bool(self.journey.keys) and self.journey.origin(self.shot, number)[0] not in self.journey.keys
+
     def _recipe(self, number: int, render: Stamp, alone: bool) -> str:
         """What a frame is made by: a hash of the look, the view that it is painted for (wherever Blender keeps that),
         the render as it was when it was read, the painted frames that it draws on, which may come later, and whether
@@ -207,11 +211,12 @@ def apply_shot(
     """Style ``frames`` (first and last, inclusive; None: all) of ``shot`` into ``out``, in tiles of ``tile`` pixels
     (None: as fits).
 
-    Frames that are there and whole are not made again, unless their render has changed, another look or view made
-    them, a painted frame has come since or has changed whose paint is carried to them, or they were made without the
-    frame before them, which is now made too. A styler that ended well is kept for the next call: while Blender renders,
-    frames come one by one. Raises ``UsageError`` where it would write over the shot's own frames, and what reading the
-    shot and the look and writing frames raise.
+    Frames that are there and whole are not made again, unless their render has changed, another look or view made them,
+    a painted frame has come since or has changed whose paint is carried to them, or they were made without the frame
+    before them, which is now made too. Told apart are those that are ``unreached``: no paint comes to them, since
+    frames between them and the painted ones are missing. A styler that ended well is kept for the next call: while
+    Blender renders, frames come one by one. Raises ``UsageError`` where it would write over the shot's own frames, and
+    what reading the shot and the look and writing frames raise.
     """
     global _recent
     if out.resolve() == shot.folder.resolve():
@@ -253,6 +258,7 @@ def apply_shot(
     return {
         "written": [str(path) for path in sorted(written)],
         "skipped": [number for number in wanted if number not in todo],
+        "unreached": [number for number in wanted if styler.is_unreached(number)],
         "seconds_per_frame": seconds / max(len(written), 1),
     }
 
