@@ -174,6 +174,20 @@ def another_blend(folder: Path) -> str:
     return "" if blend == Path(bpy.data.filepath).name else blend
 
 
+def left_behind(scene: bpy.types.Scene) -> str:
+    """The name of a shot of this .blend beside ``scene``'s that belongs to none of its scenes; "" if there is none.
+
+    Shots lie in folders of their scenes' names, and are not found any more where a scene was renamed.
+    """
+    here = paths.places(scene).folder.parent
+    names = {paths.safe_name(other.name) for other in bpy.data.scenes}
+    for folder in sorted(here.iterdir()) if bpy.data.filepath and here.is_dir() else ():
+        known = folder.name in names or not (folder / "passes").is_dir()
+        if not known and not another_blend(folder / "passes") and paths.frames_in(folder / "passes", folder.name):
+            return folder.name
+    return ""
+
+
 def own_frames(scene: bpy.types.Scene) -> dict[int, float]:
     """The frames whose passes are on disk, whole, and rendered from this .blend, and when they were, as time.time().
 
@@ -298,7 +312,7 @@ def _on_good(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
     while _waiting:
         saved = _waiting.pop(0)
         try:
-            saved.hidden.replace(saved.path)
+            beside.put(saved.hidden, saved.path)
         except OSError as error:
             _fail(scene, errors.OutputError(f"{saved.path} cannot be written: {error}.", "Look at the folder."))
             _remove(saved.hidden)

@@ -114,6 +114,9 @@ def frames_text(frames: list[int]) -> str:
 def rendered(scene: "Scene") -> Line:
     places = paths.places(scene)
     frames = paths.frames_in(places.passes, places.name)
+    if not frames and (name := capture.left_behind(scene)):
+        text = f"Nothing is rendered yet; there are passes of a scene {name}"
+        return Line(text, "INFO", "Was it this one? Then give it that name again.")
     if not frames:
         return Line("Nothing is rendered yet", "INFO", RENDER_REMEDY)
     return Line(f"Rendered: {frames_text(frames)}", "CHECKMARK")

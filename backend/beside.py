@@ -18,6 +18,8 @@ from .errors import OutputError
 _HIDDEN = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{8}\.part(\.[^.]+)?")
 _ABANDONED = 24 * 3600.0  # seconds after which no file is work any more, whoever began it and whatever clock he has
 
+_PATIENCE = 2.0  # seconds
+
 _swept: set[Path] = set()
 
 
@@ -31,12 +33,29 @@ def write_whole(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        put(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         with suppress(OSError):  # as a rule it is not there any more
             temporary.unlink()
+
+
+def put(whole: Path, path: Path) -> None:
+    """Give a file that is ``whole`` its final name, in place of what is there. Raises OSError.
+
+    On Windows nothing can take the place of a file that somebody has open, a viewer or a virus scanner: as a rule that
+    lasts for a moment, and is waited for.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.replace(whole, path)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+        time.sleep(_PATIENCE / 40)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

@@ -10,6 +10,7 @@ import pytest
 
 from backend import beside
 from backend.beside import write_whole
+from backend.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """
@@ -80,3 +81,23 @@ def test_an_artists_own_hidden_files_are_left_alone(tmp_path):
 def test_a_frames_hidden_name_is_its_own_and_keeps_the_suffix(tmp_path):
     one, two = beside.part_of(tmp_path / "a_0001.exr"), beside.part_of(tmp_path / "a_0001.exr")
     assert one != two and one.suffix == two.suffix == ".exr" and one.name.startswith(".")
+
+
+def test_what_somebody_has_open_on_windows_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace, tries = tmp_path / "frame.exr", os.replace, []
+    path.write_bytes(b"old")
+
+    def busy(source: Path, target: Path) -> None:
+        tries.append(target)
+        if len(tries) < 3:
+            raise PermissionError(13, "in use")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", busy)
+    with pytest.raises(OutputError):
+        write_whole(path, b"new")
+    assert len(tries) == 1 and path.read_bytes() == b"old"
+    monkeypatch.setattr(sys, "platform", "win32")
+    tries.clear()
+    write_whole(path, b"new")
+    assert len(tries) == 3 and path.read_bytes() == b"new"

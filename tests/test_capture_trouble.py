@@ -197,3 +197,32 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["muted strip"]
     assert out["render passes beside a sequencer"]
     assert out["slot"] == [True, 1]
+
+
+def renamed(folder):
+    """What the panel says of a shot whose scene gets another name."""
+    import bpy
+    from paintover import paths, status
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    places = paths.places(scene)
+    out = [status.rendered(scene).text]
+    places.passes.mkdir(parents=True)
+    paths.frame_path(places.passes, places.name, 1).write_bytes(b"")
+    out.append(status.rendered(scene).text)
+    scene.name = "Shot 010"
+    out.append(status.rendered(scene).text)
+    scene.copy().name = "Scene"
+    out.append(status.rendered(scene).text)
+    return out
+
+
+def test_passes_of_a_renamed_scene_are_told_of(blender, tmp_path):
+    nothing = "Nothing is rendered yet"
+    assert blender(renamed, tmp_path) == [
+        nothing,
+        "Rendered: frame 1",
+        f"{nothing}; there are passes of a scene Scene",
+        nothing,
+    ]
