@@ -155,8 +155,17 @@ def use_png(settings: bpy.types.ImageFormatSettings) -> None:
 
 def scene_linear() -> str:
     """The name, in the running colour configuration, of the space that Blender renders in."""
+    return "scene_linear" if "scene_linear" in _spaces() else "Linear Rec.709"
+
+
+def linear_rec709() -> str:
+    """The name of linear Rec. 709 there, whatever Blender renders in; where it is unknown, as Blender renders."""
+    return "Linear Rec.709" if "Linear Rec.709" in _spaces() else scene_linear()
+
+
+def _spaces() -> Any:
     names: Any = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"]
-    return "scene_linear" if "scene_linear" in names.enum_items else "Linear Rec.709"
+    return names.enum_items
 
 
 def absolute_path(text: str) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from . import artists_tree, image_sequence, paths, styled_group
+from . import artists_tree, compat, image_sequence, paths, styled_group
 from .artists_tree import EFFECT, MARK
 from .backend import errors
 from .compat import Node
@@ -48,7 +48,7 @@ def insert(scene: bpy.types.Scene, frames_folder: Path, name: str, first: int, l
 def sequence(first_file: Path, image: bpy.types.Image | None = None) -> bpy.types.Image:
     """The styled frames that ``first_file`` begins. Reuses ``image``, unless somebody else shows it too."""
     ours = image if image is not None and image.users <= 1 else None
-    styled = image_sequence.load(first_file, ours, styled_group.NAME, "PREMUL")
+    styled = image_sequence.load(first_file, ours, styled_group.NAME, "PREMUL", compat.scene_linear())
     styled[MARK] = True
     return styled
 

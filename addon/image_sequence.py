@@ -14,18 +14,16 @@ def load(
     image: bpy.types.Image | None,
     whose: str,
     alpha: Literal["PREMUL", "CHANNEL_PACKED"],
-    data: bool = False,
+    space: Any,  # the stubs know no names
 ) -> bpy.types.Image:
-    """The sequence that ``first_file`` begins, read as it is: scene-linear, or ``data``, which is no colour.
-
-    Reuses ``image``. ``whose``: its name begins with that.
+    """The sequence that ``first_file`` begins. Reuses ``image``. ``whose``: its name begins with that. ``space``: the
+    name of the files' colour space.
     """
     if image is None:
         image = bpy.data.images.load(str(first_file))
     image.name = f"{whose} {first_file.stem.rpartition('_')[0]}"
     image.source = "SEQUENCE"
     image.filepath = compat.portable_path(first_file)
-    space: Any = "Non-Color" if data else compat.scene_linear()  # the stubs know no names
     image.colorspace_settings.name = space
     image.alpha_mode = alpha
     image.reload()

@@ -109,10 +109,12 @@ def merged(folder):
     render.resolution_percentage = 100
     nodes = [again == node, len([1 for other in node.id_data.nodes if other.bl_idname == node.bl_idname])]
     hidden = thing.hide_render
+    spaces = {image.colorspace_settings.name for image in bpy.data.images if image.source == "SEQUENCE"}
     effects.effect_layer_remove(scene, thing)
     write("out", 2)
     return {
         "nodes": nodes,
+        "spaces": sorted(spaces),
         "hidden": [hidden, thing.hide_render],
         "left": [
             [group.name for group in bpy.data.node_groups],
@@ -144,6 +146,7 @@ def test_an_effect_is_merged_by_depth(blender, tmp_path):
     inner[:, [23, 24, 31, 32, 39, 40]] = False
     np.testing.assert_allclose(merge[..., :3][inner], wanted[inner], atol=2e-3)
     np.testing.assert_allclose(merge[..., 3], 1, atol=1e-5)
+    assert out["spaces"] == ["Linear Rec.709"]  # whatever space the .blend works in
     np.testing.assert_array_equal(final("late"), plain)  # it is over
 
     half = final("soft")[20, 28, :3]

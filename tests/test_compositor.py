@@ -231,7 +231,7 @@ def style_more(folder):
     from pathlib import Path
 
     import bpy
-    from paintover import compositor, paths
+    from paintover import compositor, jobs, paths
     from paintover.operators import apply
     from paintover.operators import compositor as operators
 
@@ -245,7 +245,7 @@ def style_more(folder):
     def style(frame):
         places.styled.mkdir(exist_ok=True)
         Path(folder, "styled", f"Scene_{frame:04d}.exr").rename(places.styled / f"Scene_{frame:04d}.exr")
-        apply.apply_look_work(scene).finish({})
+        apply.apply_look_work(scene).finish({"unreached": []})
 
     def shown():
         node = compositor.find(scene)
@@ -257,10 +257,17 @@ def style_more(folder):
     operators.compositor_insert(scene).inputs["Strength"].default_value = 0.5
     out.append(shown())
     style(5)
-    return [*out, shown()]
+    out.append(shown())
+    said = []
+    for missed in ([], [5, 6, 9]):
+        apply.apply_look_work(scene).finish({"unreached": missed})
+        said.append(jobs.session.notice)
+    return [*out, said]
 
 
 def test_the_compositor_shows_the_frames_that_have_come(blender, tmp_path):
     for frame in (3, 5):
         paint(tmp_path / "styled", frame)
-    assert blender(style_more, tmp_path) == [True, [3, 1, 0.5], [3, 3, 0.5]]
+    *shown, said = blender(style_more, tmp_path)
+    assert shown == [True, [3, 1, 0.5], [3, 3, 0.5]]
+    assert said[0] == "" and said[1].startswith("No paint came to 5 to 6, 9:")

@@ -72,7 +72,8 @@ def pictures(material: "Material") -> list[Node]:
 def sequence(first_file: Path, image: "Image | None", data: bool) -> "Image":
     """The effect's frames that begin with this file. Reuses ``image``. ``data``: it is no colour."""
     # Packed, because fire has colour where it has no alpha: nothing may be divided by that.
-    return image_sequence.load(first_file, image, first_file.parent.name, "CHANNEL_PACKED", data)
+    space = "Non-Color" if data else compat.linear_rec709()
+    return image_sequence.load(first_file, image, first_file.parent.name, "CHANNEL_PACKED", space)
 
 
 def _gate(node: Node, frames: tuple[int, int] | None) -> None:
