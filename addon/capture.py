@@ -231,9 +231,9 @@ def show_as_now(scene: bpy.types.Scene, folder: Path) -> None:
     """Let ``shot.json`` in ``folder`` tell how the scene is shown now: its colour management may be another than when
     it was rendered, and so may the place of Blender's own configuration, on another machine. Raises OutputError.
     """
-    card = read_card(folder)
-    if card and not another_blend(folder) and card.get("view") != view_info(scene):
-        _write(card | {"view": view_info(scene)}, folder / "shot.json")
+    card, view = read_card(folder), view_info(scene)
+    if card and not another_blend(folder) and card.get("view") != view:
+        _write(card | {"view": view}, folder / "shot.json")
 
 
 def _write(card: dict[str, Any], path: Path) -> None:

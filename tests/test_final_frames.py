@@ -1,8 +1,11 @@
 """What the final frames show of a look, through the artist's compositor."""
 
+from pathlib import Path
+
 import numpy as np
 from styled_frames import HEIGHT, STYLED, WIDTH, paint, read
 
+TESTS = Path(__file__).resolve().parent
 WEIGHTS = np.float32([0.2126, 0.7152, 0.0722])
 
 
@@ -120,18 +123,17 @@ def test_final_frames(blender, tmp_path):
     np.testing.assert_allclose(small[2:16, 16:], styled[3][4:32:2, 32::2], atol=0.05)
 
 
-def every_second(folder):
+def every_second(tests, folder):
     """Frame Step, in Blender's own animation and in ours."""
+    import sys
     from pathlib import Path
 
+    sys.path.insert(0, tests)
     import bpy
+    import tiny
     from paintover import compat, paths
 
-    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
-    scene = bpy.context.scene
-    scene.render.resolution_x, scene.render.resolution_y = 64, 36
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene = tiny.build(Path(folder) / "shot.blend")
     scene.frame_start, scene.frame_end, scene.frame_step = 2, 7, 2
     places = paths.places(scene)
     images = scene.render.image_settings
@@ -175,7 +177,7 @@ def every_second(folder):
 
 def test_final_frames_are_those_of_blenders_own_animation(blender, tmp_path):
     """Passes of every frame, since paint goes from one to the next; final frames as Frame Step says."""
-    out = blender(every_second, tmp_path)
+    out = blender(every_second, TESTS, tmp_path)
     assert "from 2 to 7 in steps of 2 is rendered" in out.pop("between")
     files = ["0002.png", "0004.png", "0006.png"]
     assert out == {
@@ -190,16 +192,17 @@ def test_final_frames_are_those_of_blenders_own_animation(blender, tmp_path):
     }
 
 
-def driven(folder):
+def driven(tests, folder):
     """Final frames through a compositor that a driver turns by the scene's frame."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, tests)
     import bpy
+    import tiny
     from paintover import compat, final, paths, rendering
 
-    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
-    scene = bpy.context.scene
-    scene.render.resolution_x, scene.render.resolution_y = 16, 16
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene = tiny.build(Path(folder) / "shot.blend")
     scene.view_settings.view_transform = "Raw"
     scene.render.filepath = folder + "/own_"
     rendering.render_range(scene, 1, 3)
@@ -221,7 +224,7 @@ def driven(folder):
 
 
 def test_final_frames_follow_drivers_of_the_compositor(blender, tmp_path):
-    assert blender(driven, tmp_path) == [[1, 2, 3], True]
+    assert blender(driven, TESTS, tmp_path) == [[1, 2, 3], True]
 
 
 def refuse(folder):
