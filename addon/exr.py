@@ -21,9 +21,12 @@ TYPES = ("<u4", "<f2", "<f4")
 
 @dataclass(frozen=True)
 class Part:
-    """One picture of the file. ``channels``: name -> type. Windows: left, top, right, bottom, all included."""
+    """One picture of the file. ``channels``: name -> type. Windows: left, top, right, bottom, all included.
+    ``mattes``: what Cryptomatte tells in the header, the names of its objects for one, attribute -> text.
+    """
 
     channels: dict[str, str]
+    mattes: dict[str, str]
     compression: int
     data: tuple[int, ...]
     display: tuple[int, ...]
@@ -86,6 +89,7 @@ def parts(file: BinaryIO) -> list[Part]:
     return [
         Part(
             channels=_channels(header["channels"]),
+            mattes={name: text.decode("utf-8") for name, text in header.items() if name.startswith("cryptomatte/")},
             compression=header["compression"][0],
             data=struct.unpack("<4i", header["dataWindow"]),
             display=struct.unpack("<4i", header["displayWindow"]),

@@ -7,10 +7,9 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import capture, compat, exr, handlers, paths, properties
+from . import capture, compat, exr, handlers, paths, properties, saved_render
 from .backend import errors
 from .compat import Node
-from .image_sequence import play
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
 from .rendering import frames_between
@@ -25,7 +24,7 @@ class FinalTask(Task):
 
     A movie is one file: it has every such frame from the first to the last. The scene stays as it is; a sequencer is
     left out. Fails with FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is
-    not, or Blender refused).
+    not, a frame is torn, or Blender refused).
     """
 
     def __init__(
@@ -82,10 +81,8 @@ def render_final(scene: bpy.types.Scene, passes_folder: Path, name: str, first: 
 def composited_from_shot(
     scene: bpy.types.Scene, passes_folder: Path, name: str, frames: range
 ) -> Iterator[bpy.types.Scene]:
-    """A passing copy of ``scene``, of these ``frames``, whose compositor reads the shot where the artist's reads Render
-    Layers.
-
-    A render of the copy composites and writes, and renders no view layer. The artist's tree is never touched.
+    """A passing copy of ``scene``, of these ``frames``, whose render is the shot on disk, composited and written as the
+    artist's would be. The artist's tree is never touched.
     """
     global _under_way
     there = set(paths.frames_in(passes_folder, name))
@@ -96,18 +93,14 @@ def composited_from_shot(
             "Render Passes for it, or choose other frames.",
             missing=gone,
         )
+    for frame in frames:
+        path = paths.frame_path(passes_folder, name, frame)
+        if not exr.is_whole(path):
+            raise exr.unreadable(path, ValueError("it is not whole"))
     first, last = frames[0], frames[-1]
-    if scene.render.image_settings.file_format == "OPEN_EXR_MULTILAYER":
-        raise errors.ShotError(
-            "As OpenEXR MultiLayer, final frames would hold no passes: those of the shot are not rendered again.",
-            f"Choose OpenEXR as the output's file format. The passes stay in {passes_folder}.",
-        )
     _check_size(scene, paths.frame_path(passes_folder, name, first))
     _under_way += 1
     try:
-        image = bpy.data.images.load(str(paths.frame_path(passes_folder, name, first)))
-        image[COPY] = True
-        image.source = "SEQUENCE"
         copy = scene.copy()
         copy[COPY] = True
         tree: Node = compat.own_compositor_tree(copy, scene)
@@ -119,12 +112,17 @@ def composited_from_shot(
         copy.render.use_overwrite, copy.render.use_placeholder = True, False  # what is there may be of an earlier look
         copy.frame_start, copy.frame_end, copy.frame_step = first, last, frames.step
         copy.frame_current = first
+        copy.render.use_border = scene.render.use_border and scene.render.use_crop_to_border  # else files are whole
+        copy.render.use_freestyle = False  # it is in the files
         for child in list(copy.collection.children):  # nothing is rendered, so there is nothing to prepare
             copy.collection.children.unlink(child)
         for thing in list(copy.collection.objects):
             copy.collection.objects.unlink(thing)
-        for node in list(tree.nodes):
-            _read_shot(tree, node, (scene, copy), image, (first, last))
+        if copy.camera is None:  # Blender does not begin without one
+            copy.camera = bpy.data.objects.new(COPY, bpy.data.cameras.new(COPY))
+            copy.camera.data[COPY] = True
+        _look_for_passes(tree, (scene, copy), paths.frame_path(passes_folder, name, first))
+        saved_render.use(copy, passes_folder, name)
         yield copy
     finally:
         _under_way -= 1
@@ -155,36 +153,30 @@ def sweep() -> None:
         bpy.data.scenes.remove(scene)
     for tree in [tree for tree in bpy.data.node_groups if tree.get(COPY)]:
         bpy.data.node_groups.remove(tree)
-    for image in [image for image in bpy.data.images if image.get(COPY)]:
-        bpy.data.images.remove(image)
+    for camera in [camera for camera in bpy.data.cameras if camera.get(COPY)]:
+        bpy.data.cameras.remove(camera)  # and the object with it
+    saved_render.put_away()
 
 
-def _read_shot(
-    tree: Node, node: Node, scenes: tuple[bpy.types.Scene, ...], image: bpy.types.Image, frames: tuple[int, int]
-) -> None:
-    """Let ``node`` read ``image``, if it is one that reads a render of ``scenes``."""
-    if node.bl_idname == "CompositorNodeCryptomatteV2" and node.source == "RENDER" and node.scene in scenes:
-        matte, layer = node.matte_id, node.layer_name
-        node.source, node.image = "IMAGE", image
-        node.layer_name, node.matte_id = layer, matte
-        play(node, *frames)
-    elif node.bl_idname == "CompositorNodeRLayers" and node.scene in scenes:
-        reader: Node = tree.nodes.new("CompositorNodeImage")
-        reader.image = image
-        play(reader, *frames)
-        if reader.has_layers and reader.layer != node.layer:
-            try:
-                reader.layer = node.layer
-            except TypeError as error:  # an enum that does not know the name
-                raise _not_in_shot(f"view layer {node.layer}") from error
-        passes = {socket.name: socket for socket in reader.outputs}
-        for output in node.outputs:
-            for link in list(output.links):
-                name = "Combined" if output.name == "Image" else output.name
-                if name not in passes:
-                    raise _not_in_shot(f"pass {name}")
-                tree.links.new(passes[name], link.to_socket)
-        tree.nodes.remove(node)
+def _look_for_passes(tree: Node, scenes: tuple[bpy.types.Scene, bpy.types.Scene], file: Path) -> None:
+    """Let the nodes of the second scene's ``tree`` that read a render of the first read its own. Raises ShotError where
+    the ``file`` of a frame lacks what they give on.
+    """
+    layers = saved_render.passes_in(file)
+    for node in tree.nodes:
+        if node.bl_idname == "CompositorNodeCryptomatteV2" and node.source == "RENDER" and node.scene in scenes:
+            wanted = {f"{node.layer_name}00"} if any(output.is_linked for output in node.outputs) else set()
+            there = {f"{layer}.{name}" for layer in layers for name in layers[layer]}
+        elif node.bl_idname == "CompositorNodeRLayers" and node.scene in scenes:
+            wanted = {output.name for output in node.outputs if output.is_linked} - {"Image", "Alpha"}
+            if (wanted or node.outputs["Image"].is_linked) and node.layer not in layers:
+                raise _not_in_shot(f"view layer {node.layer}")
+            there = set(layers.get(node.layer, {}))
+        else:
+            continue
+        if missing := sorted(wanted - there):
+            raise _not_in_shot(f"pass {missing[0]}")
+        node.scene = scenes[1]
 
 
 def _not_in_shot(what: str) -> errors.ShotError:
