@@ -17,7 +17,7 @@ from . import capture, jobs, paths, properties
 from .backend.arguments import frame_range, painted_frame
 from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, FrameRangeError, PaintoverError, UsageError
 from .effect.properties import in_scene, of
-from .operators.apply import apply_look, unreached
+from .operators.apply import apply_look, missed
 from .operators.compositor import compositor_insert, final_frames
 from .operators.effects import effect_bake
 from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_painting
@@ -91,7 +91,7 @@ def apply(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     if options.frames is not None:
         _work_on(scene, options.frames)
     value = apply_look(scene, "RANGE" if options.frames else "ALL", jobs.printer("Apply Look"))
-    if warning := unreached(value):
+    if warning := missed(value):
         print(f"{warning}.", file=sys.stderr, flush=True)
     places = paths.places(scene)
     return f"{len(value['written'])} frames styled, {len(value['skipped'])} kept: {places.styled}"

@@ -99,7 +99,7 @@ def of_images(place: Path) -> Path:
 
 def of_other_passes(place: Path) -> Path:
     look = LookFile.open(place / "a.look")
-    LookFile(look.card | {"passes": ["beauty", "uv"]}, look.weights, look.paintings).save(place / "a.look")
+    LookFile(look.card | {"passes": ["beauty", "uv"]}, look.weights, look.paintings, look.renders).save(place / "a.look")
     return place
 
 
@@ -235,7 +235,7 @@ def digit_flipped(look: Path) -> None:
 def without_a_tensor(look: Path) -> None:
     whole = LookFile.open(look)
     some = {name: tensor for name, tensor in whole.weights.items() if name != "leave.bias"}
-    LookFile(whole.card, some, whole.paintings).save(look)
+    LookFile(whole.card, some, whole.paintings, whole.renders).save(look)
 
 
 def of_version(look: Path, version: int) -> None:

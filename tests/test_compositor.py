@@ -245,7 +245,7 @@ def style_more(folder):
     def style(frame):
         places.styled.mkdir(exist_ok=True)
         Path(folder, "styled", f"Scene_{frame:04d}.exr").rename(places.styled / f"Scene_{frame:04d}.exr")
-        apply.apply_look_work(scene).finish({"unreached": []})
+        apply.apply_look_work(scene).finish({"unreached": [], "dropped": []})
 
     def shown():
         node = compositor.find(scene)
@@ -259,8 +259,8 @@ def style_more(folder):
     style(5)
     out.append(shown())
     said = []
-    for missed in ([], [5, 6, 9]):
-        apply.apply_look_work(scene).finish({"unreached": missed})
+    for missed, dropped in (([], []), ([5, 6, 9], []), ([], [2])):
+        apply.apply_look_work(scene).finish({"unreached": missed, "dropped": dropped})
         said.append(jobs.session.notice)
     return [*out, said]
 
@@ -271,3 +271,4 @@ def test_the_compositor_shows_the_frames_that_have_come(blender, tmp_path):
     *shown, said = blender(style_more, tmp_path)
     assert shown == [True, [3, 1, 0.5], [3, 3, 0.5]]
     assert said[0] == "" and said[1].startswith("No paint came to 5 to 6, 9:")
+    assert said[2].startswith("The paintings of 2 were not laid")

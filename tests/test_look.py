@@ -1,5 +1,6 @@
 """Looks through their verbs: train, apply, suggest."""
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -167,6 +168,36 @@ def test_a_painted_frame_that_is_rendered_later_is_painted(sliding: Path, slidin
     do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "whole")
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
+
+
+def test_paint_holds_where_the_render_is_still_what_was_painted_over(
+    sliding: Path, sliding_look: Path, tmp_path: Path
+) -> None:
+    """The card was moved after painting: where it was there is no ghost of it, and where it is it is painted."""
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    shutil.copy(shot / "slide_0005.exr", shot / "slide_0002.exr")
+    assert do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out", frames=[2, 2])["dropped"] == []
+    truth, ghost = (slide.painted(frame)[..., :3] / 255.0 for frame in (5, 2))
+    made, moved = styled(tmp_path / "out" / "slide_0002.exr"), np.abs(truth - ghost).max(-1) > 0.2
+    assert moved.mean() > 0.02
+    assert np.abs(made - truth)[moved].mean() < 0.4 * np.abs(ghost - truth)[moved].mean()
+    assert np.abs(made - truth)[~moved].mean() < 0.03
+
+
+def test_paint_is_kept_as_it_was_painted_when_the_exposure_changes(
+    sliding: Path, sliding_look: Path, tmp_path: Path
+) -> None:
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    view = {"view": {"exposure": 0.5}}
+    (shot / "shot.json").write_text(json.dumps({"format": 1, "name": "slide"} | view), encoding="utf-8")
+    assert do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out", frames=[2, 2])["dropped"] == []
+    shown = Shot.open(shot).view.to_display(images.read_exr(tmp_path / "out" / "slide_0002.exr"))[..., :3]
+    assert np.abs(shown - slide.painted(2)[..., :3] / 255.0).mean() < 0.02
+
+
+def test_paintings_that_do_not_fit_the_shot_are_named(sliding_look: Path, tmp_path: Path) -> None:
+    shot = slide.write_shot(tmp_path / "shot", 3, width=48, height=32)
+    assert do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "out")["dropped"] == [2]
 
 
 def test_a_painted_frame_that_is_rendered_again_is_painted_again_with_all_that_draw_on_it(

@@ -56,22 +56,31 @@ def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Wo
     name, params = scene.name, apply_params(scene, first, last)
 
     def finish(value: jobs.Report) -> None:
-        jobs.session.notice = unreached(value)
+        jobs.session.notice = missed(value)
         show_new_frames(scene_named(name))
 
     return jobs.request("Apply Look", "look.apply", params, finish)
 
 
-def unreached(value: jobs.Report) -> str:
-    """What to tell the artist of styled frames to which no paint came; "" where it came to all."""
-    runs = paths.runs(value["unreached"])
-    if not runs:
-        return ""
-    spoken = ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in runs)
-    return (
-        f"No paint came to {spoken}: frames between there and the painted ones are missing."
-        " Render those, and apply the look again"
-    )
+def missed(value: jobs.Report) -> str:
+    """What to tell the artist of paintings that were not used, or of styled frames to which no paint came; "" where
+    all is well.
+    """
+    if value["dropped"]:
+        return (
+            f"The paintings of {_spoken(value['dropped'])} were not laid on the shot, which has another size or shows"
+            " something else there: all is painted by what the look has learned"
+        )
+    if value["unreached"]:
+        return (
+            f"No paint came to {_spoken(value['unreached'])}: frames between there and the painted ones are missing."
+            " Render those, and apply the look again"
+        )
+    return ""
+
+
+def _spoken(frames: list[int]) -> str:
+    return ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in paths.runs(frames))
 
 
 def show_new_frames(scene: bpy.types.Scene) -> None:

@@ -68,6 +68,7 @@ class Styler:
         self.journey = Journey(
             key_frames(shot, look, lambda number: self.reader.frame(number).display), self.reader.motion, out
         )
+        self.dropped = sorted(set(numbers).intersection(shot.frames).difference(self.journey.keys))
         self._fills: dict[int, Fill] = {}
         self._last: StyledFrame | None = None
 
@@ -214,7 +215,8 @@ def apply_shot(
     Frames that are there and whole are not made again, unless their render has changed, another look or view made them,
     a painted frame has come since or has changed whose paint is carried to them, or they were made without the frame
     before them, which is now made too. Told apart are those that are ``unreached``: no paint comes to them, since
-    frames between them and the painted ones are missing. A styler that ended well is kept for the next call: while
+    frames between them and the painted ones are missing; and the painted frames whose paintings are ``dropped``, since
+    the frames of that number have another size or show something else. A styler that ended well is kept for the next call: while
     Blender renders, frames come one by one. Raises ``UsageError`` where it would write over the shot's own frames, and
     what reading the shot and the look and writing frames raise.
     """
@@ -259,6 +261,7 @@ def apply_shot(
         "written": [str(path) for path in sorted(written)],
         "skipped": [number for number in wanted if number not in todo],
         "unreached": [number for number in wanted if styler.is_unreached(number)],
+        "dropped": styler.dropped,
         "seconds_per_frame": seconds / max(len(written), 1),
     }
 

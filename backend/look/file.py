@@ -17,12 +17,12 @@ from ..learning.blocks import channels_last
 from .generator import Config, LookGenerator
 
 FAMILIES = ("shot", "colour")
-PAINTING = "painting."  # paintings are PNG files' bytes, as uint8 tensors named painting.FRAME
+PICTURES = ("painting", "render")  # PNG files' bytes, as uint8 tensors named painting.FRAME and render.FRAME
 TRAIN_AGAIN = "Train the look again, or take another copy of the file."
 FORM = strict.Form(
     "look",
     "a",
-    version=2,
+    version=3,
     error=LookError,
     again=TRAIN_AGAIN,
     own="Only files that Paintover's Train Look wrote can be used. " + TRAIN_AGAIN,
@@ -38,12 +38,13 @@ class LookFile:
     ``card``: format, family ("shot": guided by passes; "colour": by colour alone), config, passes and encoding, size
     rule, view, keyframes, training facts, scores, licence, and the sha256 of all tensors (the card's own hash stands
     beside it in the file). ``weights``: the generator's. ``paintings``: frame number to RGBA (H, W, 4), carried along
-    the shot that they were painted on.
+    the shot that they were painted on. ``renders``: what the artist saw of these frames (H, W, 3) and painted over.
     """
 
     card: dict[str, Any]
     weights: dict[str, Tensor]
     paintings: dict[int, NDArray[np.uint8]]
+    renders: dict[int, NDArray[np.uint8]]
 
     def generator(self) -> LookGenerator:
         """The network, ready to run. ``LookError`` if the weights do not fit the card."""
@@ -61,10 +62,11 @@ class LookFile:
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all; the card gets format and hash. Raises ``OutputError``."""
         tensors = dict(self.weights)
-        for frame, pixels in self.paintings.items():
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "PNG")
-            tensors[f"{PAINTING}{frame}"] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+        for kind, pictures in zip(PICTURES, (self.paintings, self.renders), strict=True):
+            for frame, pixels in pictures.items():
+                buffer = io.BytesIO()
+                Image.fromarray(pixels).save(buffer, "PNG")
+                tensors[f"{kind}.{frame}"] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
         strict.save(path, self.card, tensors, FORM)
 
     @classmethod
@@ -75,12 +77,14 @@ class LookFile:
         card, tensors = strict.load(path, FORM)
         if card.get("family") not in FAMILIES or not isinstance(card.get("config"), dict):
             raise FORM.damaged_card(path)
-        paintings = {
-            int(name.removeprefix(PAINTING)): np.asarray(Image.open(io.BytesIO(tensor.numpy().tobytes())))
-            for name, tensor in tensors.items()
-            if name.startswith(PAINTING)
-        }
-        weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(PAINTING)}
-        look = cls(card, weights, paintings)
+        pictures: dict[str, dict[int, NDArray[np.uint8]]] = {kind: {} for kind in PICTURES}
+        weights = {}
+        for name, tensor in tensors.items():
+            kind, _, frame = name.partition(".")
+            if kind in pictures:
+                pictures[kind][int(frame)] = np.asarray(Image.open(io.BytesIO(tensor.numpy().tobytes())))
+            else:
+                weights[name] = tensor
+        look = cls(card, weights, *(pictures[kind] for kind in PICTURES))
         look.generator()  # missing, extra or misshapen tensors are found now, not in the middle of a shot
         return look

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
-from ..images import LUMINANCE, HalfImage, unpremultiplied, woven
+from ..images import LUMINANCE, ByteImage, HalfImage, unpremultiplied, woven
 from ..machine import in_chunks
 from ..motion import Names
 from ..shot import SKY, Shot
@@ -156,9 +156,14 @@ def _motion(passes: dict[str, Array]) -> Motion:
     return Motion(passes["position"], objects, planes(passes["vector"]))
 
 
-def read_display(shot: Shot, number: int) -> Tensor:
-    """Only what the artist sees of a frame: (3, H, W) in 0..1."""
-    return displayed(shot.read(number, ["beauty"])["beauty"], shot.view)
+def read_display(shot: Shot, number: int, view: View | None = None) -> Tensor:
+    """Only what the artist sees of a frame, in the shot's view or another: (3, H, W) in 0..1."""
+    return displayed(shot.read(number, ["beauty"])["beauty"], view or shot.view)
+
+
+def in_bytes(display: Tensor) -> ByteImage:
+    """Display colours (3, H, W) in 0..1 as a picture of bytes (H, W, 3)."""
+    return (display.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
 
 
 def displayed(rgba: Array | HalfImage, view: View) -> Tensor:

@@ -3,7 +3,7 @@
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -14,18 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..beside import output_error
+from ..colour import View
 from ..job import Job
 from ..motion import RestPose, Track
 from ..shot import Shot
 from . import guides
-from .carry import Source, StyledFrame, Walk, towards
+from .carry import Source, StyledFrame, Walk, towards, trust
 from .file import LookFile
 from .generator import SPARSE
 from .guides import Motion
 
 MotionOf: TypeAlias = Callable[[int, int], Motion]
 
-SAME_SHOT = 8.0  # of 255: mean difference of fingerprints up to which a shot is the one that was painted on
+SAME_SHOT = 8 / 255  # mean difference of tiny pictures up to which a shot is the one that was painted on
 
 
 @dataclass(frozen=True)
@@ -220,24 +221,27 @@ def _row(shot: Shot, number: int) -> set[int]:
 
 
 def key_frames(shot: Shot, look: LookFile, display_of: Callable[[int], Tensor]) -> list[StyledFrame]:
-    """The look's key frames that are frames of this shot: only onto those may its paintings be laid.
+    """The look's key frames that are frames of this shot: only onto those may its paintings be laid, and they hold as
+    far as the render is still what was painted over, in the view that the artist had then.
 
     ``display_of`` a frame is asked for the last of them first: the journey begins with the first.
     """
+    view = replace(View.from_json(look.card["view"]), config=shot.view.config)
     found = []
     for key in sorted(look.card["keyframes"], key=itemgetter("frame"), reverse=True):
         number = key["frame"]
         if number not in shot.frames or key["size"] != [shot.width, shot.height]:
             continue
         display = display_of(number)
-        seen, known = (bytes.fromhex(text) for text in (fingerprint(display), key["fingerprint"]))
-        if sum(abs(a - b) for a, b in zip(seen, known, strict=True)) / len(known) > SAME_SHOT:
+        same = display if view == shot.view else guides.read_display(shot, number, view)
+        over, now = (guides.planes(picture) / 255 for picture in (look.renders[number], guides.in_bytes(same)))
+        if float((_small(over) - _small(now)).abs().mean()) > SAME_SHOT:
             continue
-        found.append(StyledFrame.painted(number, display, guides.planes(look.paintings[number]) / 255))
+        painted = StyledFrame.painted(number, over, guides.planes(look.paintings[number]) / 255)
+        found.append(replace(painted, display=display, known=painted.known * trust(over, now)))
     return found
 
 
-def fingerprint(display: Tensor) -> str:
-    """A tiny grey picture of a frame (3, H, W), as hex: tells whether a shot is the one that was painted on."""
-    small = F.adaptive_avg_pool2d(display.mean(0, keepdim=True)[None], (6, 8))[0, 0]
-    return bytes((small * 255).round().to(torch.uint8).flatten().tolist()).hex()
+def _small(display: Tensor) -> Tensor:
+    """A tiny grey picture of a frame (3, H, W): tells whether a shot is the one that was painted on."""
+    return F.adaptive_avg_pool2d(display.mean(0, keepdim=True)[None], (6, 8))

@@ -22,7 +22,6 @@ from . import guides, tiles
 from .examples import gather, gather_images, read_paintings
 from .file import LookFile
 from .generator import CELL, Config
-from .journey import fingerprint
 from .model import Example, LookModel, no_history, sparse
 
 SECONDS = 120.0  # without a budget
@@ -60,12 +59,13 @@ def train(
             "passes": list(guides.PASSES),
             "encoding": encoding.as_json(),
             "view": shot.view.as_json(),
-            "keyframes": _keyframes(shot, sorted(paintings)),
+            "keyframes": [{"frame": number, "size": [shot.width, shot.height]} for number in sorted(paintings)],
         }
+        renders = {number: guides.in_bytes(guides.read_display(shot, number)) for number in paintings}
     elif images:
         examples = gather_images(images)
         config = Config(guides.COLOUR_CHANNELS, waves=0)
-        paintings = {}
+        paintings, renders = {}, {}
         card = {"family": "colour", "passes": ["colour"], "encoding": None, "view": None, "keyframes": []}
     else:
         raise UsageError("Nothing to learn from.", "Name a shot with painted frames, or images with their paintings.")
@@ -90,7 +90,7 @@ def train(
         "licence": "The artist's own: learned from the artist's paintings alone.",
     }
     weights = {name: tensor.cpu() for name, tensor in model.average.network.state_dict().items()}
-    LookFile(card, weights, paintings).save(out)
+    LookFile(card, weights, paintings, renders).save(out)
     checkpoint.save(state, model.state())
     return {
         "look": str(out),
@@ -99,17 +99,6 @@ def train(
         "stopped": outcome.stopped,
         "scores": scores,
     }
-
-
-def _keyframes(shot: Shot, numbers: list[int]) -> list[dict[str, Any]]:
-    return [
-        {
-            "frame": number,
-            "size": [shot.width, shot.height],
-            "fingerprint": fingerprint(guides.read_display(shot, number)),
-        }
-        for number in numbers
-    ]
 
 
 def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
@@ -129,7 +118,7 @@ def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
     def write() -> str:
         with torch.inference_mode():
             picture = model.average.network(guide, sparse(position), history)[0]
-        pictures.write_png(path, (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy())
+        pictures.write_png(path, guides.in_bytes(picture.cpu()))
         return str(path)
 
     return write
