@@ -113,7 +113,7 @@ def render_layers(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> Node:
         if node.scene == scene:
             return node
     made: Node = tree.nodes.new("CompositorNodeRLayers")
-    made.scene = scene
+    made.scene, made.layer = scene, passes.main_layer(scene).name
     made[MARK] = True
     return made
 

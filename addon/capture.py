@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,18 @@ def view_info(scene: bpy.types.Scene) -> dict[str, Any]:
     }
 
 
+def check_name(scene: bpy.types.Scene) -> None:
+    """Raises ShotError where Blender, asked for the scene by its name, finds another."""
+    if bpy.data.scenes[scene.name] != scene:
+        raise errors.ShotError(
+            f"The scene {scene.name} is linked, and this file has one of its own by that name.",
+            "Rename the file's own scene: Blender would render that.",
+        )
+
+
 def check(scene: bpy.types.Scene) -> None:
     """Raises ShotError where a frame is more than one picture, or its file another scene's too."""
+    check_name(scene)
     if scene.render.use_multiview:
         raise errors.ShotError(
             "Stereoscopy is on: a look is painted on one picture a frame.",
@@ -220,11 +231,19 @@ def write_card(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:
         "motion_blur": scene.render.use_motion_blur,
         "view_layer": passes.main_layer(scene).name,
         "view": view_info(scene),
+        "cuts": _cuts(scene),
     }
     path = folder / "shot.json"
     if card != before:
         _write(card, path)
     return path
+
+
+def _cuts(scene: bpy.types.Scene) -> list[int]:
+    """The frames from which on a timeline marker shows the scene through another camera."""
+    cameras = [marker for marker in scene.timeline_markers if marker.camera and not marker.camera.hide_render]
+    markers = sorted(cameras, key=lambda marker: marker.frame)
+    return [marker.frame for before, marker in pairwise(markers) if marker.camera != before.camera]
 
 
 def show_as_now(scene: bpy.types.Scene, folder: Path) -> None:

@@ -215,6 +215,7 @@ def main(arguments: list[str]) -> int:
         if not bpy.data.filepath:
             raise UsageError("No .blend is open.", "Name one: blender FILE.blend --command paintover VERB ...")
         with _interruptible():
+            capture.check_name(bpy.context.scene)
             print(options.verb(bpy.context.scene, options), flush=True)
     except PaintoverError as error:
         print(f"Error: {error}" if not isinstance(error, Cancelled) else str(error), file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 import bpy
 
+from .passes import main_layer
+
 # Blender's stubs know one version only, and type every node and socket as their bare base class.
 Node = Any
 Socket = Any
@@ -32,7 +34,11 @@ def use_compositor_tree(scene: Scene) -> bpy.types.NodeTree:
     if IS_5:
         scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
     else:
+        is_new = scene.node_tree is None
         scene.use_nodes = True
+        for node in scene.node_tree.nodes if is_new else ():
+            if node.bl_idname == "CompositorNodeRLayers":  # Blender makes one, of the first layer, used or not
+                node.layer = main_layer(scene).name
     tree: bpy.types.NodeTree = _tree(scene)
     return tree
 
@@ -71,6 +77,7 @@ def own_compositor_tree(copy: Scene, original: Scene) -> bpy.types.NodeTree:
         tree: Node = use_compositor_tree(copy)
         tree.nodes.clear()
         layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new(OUTPUT)
+        layers.layer = main_layer(original).name
         tree.links.new(layers.outputs["Image"], (output_sockets(tree) or output.inputs)[0])
     elif IS_5:  # 4.5 has copied it along with the scene
         copy.compositing_node_group = copy.compositing_node_group.copy()

@@ -80,6 +80,11 @@ def runs(frames: Iterable[int], step: int = 1) -> list[tuple[int, int]]:
     return runs
 
 
+def spoken(frames: Iterable[int]) -> str:
+    """``[1, 2, 3, 7]`` -> ``1 to 3, 7``."""
+    return ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in runs(frames))
+
+
 def places(scene: "bpy.types.Scene") -> Places:
     """Beside the saved .blend: ``//paintover/<scene>``. Before the first save: in Blender's temporary folder."""
     name = safe_name(scene.name)

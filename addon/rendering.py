@@ -87,6 +87,11 @@ def check(scene: bpy.types.Scene) -> None:
         raise errors.ShotError(
             f"The scene {scene.name} has no camera.", "Add a camera: Add > Camera, then Ctrl-Numpad 0."
         )
+    if not any(layer.use for layer in scene.view_layers):
+        raise errors.ShotError(
+            "All view layers are switched off: there is nothing to render.",
+            "Switch on View Layer Properties > Use for Rendering.",
+        )
     capture.check(scene)
     for warning in passes.warnings(scene):
         raise errors.ShotError(warning, "Or press Enable Passes, which does.")

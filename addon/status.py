@@ -90,10 +90,12 @@ def view(scene: "Scene") -> list[Line]:
 def final(scene: "Scene") -> list[Line]:
     """What keeps final frames from showing the style; empty if nothing does."""
     places = paths.places(scene)
+    styled = paths.frames_in(places.styled, places.name)
     if compositor.find(scene) is None:
-        if not paths.frames_in(places.styled, places.name):
+        if not styled:
             return []
-        return [Line("Final frames will show no style: Paintover is not in the compositor", "ERROR")]
+        text = "Final frames will show no style: Paintover is not in the compositor"
+        return [Line(text, "ERROR", "", "paintover.compositor_insert")]
     if not scene.render.use_compositing:
         text = "Compositing is off: renders show no style. Switch on Output > Post Processing > Compositing"
         return [Line(text, "ERROR")]
@@ -101,6 +103,9 @@ def final(scene: "Scene") -> list[Line]:
     render, made = (paths.frame_path(folder, places.name, frame) for folder in (places.passes, places.styled))
     if made.is_file() and render.is_file() and made.stat().st_mtime < render.stat().st_mtime:
         return [Line(f"Frame {frame} was rendered since it was styled: the old style shows", "INFO", "Apply the look.")]
+    bare = sorted(set(paths.frames_in(places.passes, places.name)).difference(styled))
+    if bare:
+        return [Line(f"Not styled, so final frames show the render: {paths.spoken(bare)}", "ERROR", "Apply the look.")]
     return []
 
 

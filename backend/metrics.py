@@ -219,7 +219,7 @@ def warp_ratio(shot: Shot, styled_folder: str | Path, frames: Sequence[int] | No
         shown = shot.view.to_display(images.unpremultiplied(styled))[..., :3]
         render = shot.view.to_display(images.unpremultiplied(passes["beauty"]))[..., :3]
         vector = passes["vector"]
-        if before is not None and before[0] == frame - 1:
+        if before is not None and before[0] == frame - 1 and frame not in shot.cuts:
             ours += warp_error(shown, before[1], vector, before[3])
             theirs += warp_error(render, before[2], vector, before[3])
             pairs += 1

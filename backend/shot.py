@@ -26,7 +26,11 @@ _BY_FILE_NAME = {in_file: name for name, kind in PASSES.items() for in_file in k
 
 
 class Shot:
-    """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``."""
+    """The frames of one shot. ``open`` looks at the folder and one header; pixels are read by ``read``.
+
+    ``cuts``: the frames from which on another camera sees the scene. Vectors tell nothing of that: no pixel of them was
+    anywhere in the frame before.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Shot:
         view: View,
         blurred: bool,
         view_layer: str,
+        cuts: frozenset[int],
     ) -> None:
         self.folder = folder
         self.name = name
@@ -45,6 +50,7 @@ class Shot:
         self.view = view
         self.motion_blur = blurred
         self.view_layer = view_layer
+        self.cuts = cuts
         self._files = files
 
     @classmethod
@@ -61,7 +67,10 @@ class Shot:
         size = images.read_header(first)[0].size
         view = View.from_json(facts["view"]) if facts.get("view") else View.standard()
         layer = str(facts.get("view_layer", ""))
-        return cls(folder, name, files, size, view, bool(facts.get("motion_blur")), layer)
+        cuts = facts.get("cuts", [])
+        if not isinstance(cuts, list):
+            raise _unusable(folder, TypeError("its cuts are no list of frames"))
+        return cls(folder, name, files, size, view, bool(facts.get("motion_blur")), layer, frozenset(cuts))
 
     def path(self, frame: int) -> Path:
         """The frame's file. Raises FrameRangeError for a frame that the shot does not have."""
@@ -136,10 +145,13 @@ def _read_facts(folder: Path) -> dict[str, object]:
         if not isinstance(facts, dict) or facts["format"] != 1:
             raise ValueError("written by another version of Paintover")
     except (OSError, ValueError, KeyError) as error:
-        raise ShotError(
-            f"shot.json in {folder} cannot be used ({error}).", "Render the shot's passes again.", path=str(path)
-        ) from error
+        raise _unusable(folder, error) from error
     return facts
+
+
+def _unusable(folder: Path, reason: Exception) -> ShotError:
+    remedy = "Render the shot's passes again."
+    return ShotError(f"shot.json in {folder} cannot be used ({reason}).", remedy, path=str(folder / "shot.json"))
 
 
 def _find_frames(folder: Path, wanted: object) -> tuple[str, dict[int, Path]]:

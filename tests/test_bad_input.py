@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def of_images(place: Path) -> Path:
 
 def of_other_passes(place: Path) -> Path:
     look = LookFile.open(place / "a.look")
-    LookFile(look.card | {"passes": ["beauty", "uv"]}, look.weights, look.paintings, look.renders).save(place / "a.look")
+    replace(look, card=look.card | {"passes": ["beauty", "uv"]}).save(place / "a.look")
     return place
 
 
@@ -235,7 +235,7 @@ def digit_flipped(look: Path) -> None:
 def without_a_tensor(look: Path) -> None:
     whole = LookFile.open(look)
     some = {name: tensor for name, tensor in whole.weights.items() if name != "leave.bias"}
-    LookFile(whole.card, some, whole.paintings, whole.renders).save(look)
+    replace(whole, weights=some).save(look)
 
 
 def of_version(look: Path, version: int) -> None:

@@ -23,6 +23,10 @@ def tell_the_card(folder):
     passes.enable(passes.main_layer(scene))
     scene.paintover.save_passes = True
     scene.render.filepath = folder + "/own.png"
+    other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
+    scene.collection.objects.link(other)
+    for frame, camera in ((12, other), (3, scene.camera), (9, None), (10, scene.camera), (20, other)):
+        scene.timeline_markers.new(f"marker {frame}", frame=frame).camera = camera
     scene.frame_set(7)
     bpy.ops.render.render(write_still=True)
     places = paths.places(scene)
@@ -64,6 +68,7 @@ def test_the_card_and_the_picture_to_paint(blender, tmp_path):
         "motion_blur": False,
         "view_layer": "ViewLayer",
         "view": view,
+        "cuts": [12],
     }
     assert left == ["JPEG", []]
     own = oiio.ImageBuf(str(tmp_path / "own.png")).get_pixels(oiio.UINT8)

@@ -299,6 +299,47 @@ def test_final_frames_with_layers_hold_the_passes_of_the_shot(blender, tmp_path)
     np.testing.assert_allclose(matte, inside, atol=0.3)
 
 
+def second_layer(folder):
+    """Styled and final frames where the first view layer is not used, with and without a compositor of the artist's."""
+    from pathlib import Path
+
+    import bpy
+    from paintover import compat, compositor, final, paths, rendering
+    from paintover.backend import errors
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.view_layers[0].use = False
+    try:
+        rendering.render_range(scene, 1, 1)
+    except errors.ShotError as error:
+        said = str(error)
+    scene.view_layers.new("Second")
+    places = paths.places(scene)
+    rendering.render_range(scene, 2, 2)
+    images = scene.render.image_settings
+    if compat.IS_5:
+        images.media_type = "IMAGE"
+    images.file_format, images.color_mode, images.color_depth = "OPEN_EXR", "RGBA", "32"
+    for name in ("plain", "styled"):
+        scene.render.filepath = f"{folder}/{name}/"
+        if name == "styled":
+            compositor.insert(scene, Path(folder) / "frames", "Scene", 2, 2)
+        final.render_final(scene, places.passes, places.name, 2, 2)
+    return said
+
+
+def test_final_frames_of_a_shot_whose_first_view_layer_is_not_used(blender, tmp_path):
+    styled = paint(tmp_path / "frames", 2)
+    assert "view layers are switched off" in blender(second_layer, tmp_path)
+    np.testing.assert_allclose(read(tmp_path / "styled" / "0002.exr"), styled, atol=1e-5)
+    shot = read(tmp_path / "paintover" / "Scene" / "passes" / "Scene_0002.exr")
+    np.testing.assert_array_equal(read(tmp_path / "plain" / "0002.exr"), shot)
+
+
 def refuse(folder):
     """Final frames that the shot cannot give."""
     from pathlib import Path

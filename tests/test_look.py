@@ -233,6 +233,20 @@ def test_frames_beyond_a_gap_are_named(sliding: Path, sliding_look: Path, tmp_pa
     assert again["unreached"] == [] and len(again["written"]) == 3
 
 
+def test_no_paint_goes_over_a_cut_to_another_camera(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:
+    shot = shutil.copytree(sliding / "shot", tmp_path / "shot")
+    asked = {"shot": shot, "look": sliding_look}
+    assert do("look.apply", **asked, out=tmp_path / "one")["unreached"] == []
+    (shot / "shot.json").write_text(json.dumps({"format": 1, "name": "slide", "cuts": [4]}), encoding="utf-8")
+    assert do("look.apply", **asked, out=tmp_path / "two")["unreached"] == [4, 5, 6]
+    (shot / "slide_0003.exr").unlink()
+    do("look.apply", **asked, out=tmp_path / "gap")
+    for frame in (1, 2, 4, 5, 6):
+        one, two, gap = ((tmp_path / out / f"slide_{frame:04d}.exr") for out in ("one", "two", "gap"))
+        assert (styled(one) == styled(two)).all() == (frame < 4), frame
+        assert (styled(two) == styled(gap)).all(), frame
+
+
 @pytest.fixture(scope="module")
 def crossing_look(sliding: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two painted frames."""

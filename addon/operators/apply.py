@@ -68,19 +68,15 @@ def missed(value: jobs.Report) -> str:
     """
     if value["dropped"]:
         return (
-            f"The paintings of {_spoken(value['dropped'])} were not laid on the shot, which has another size or shows"
-            " something else there: all is painted by what the look has learned"
+            f"The paintings of {paths.spoken(value['dropped'])} were not laid on the shot, which has another size or"
+            " shows something else there: all is painted by what the look has learned"
         )
     if value["unreached"]:
         return (
-            f"No paint came to {_spoken(value['unreached'])}: frames between there and the painted ones are missing."
-            " Render those, and apply the look again"
+            f"No paint came to {paths.spoken(value['unreached'])}: a cut to another camera, or frames that are missing,"
+            " lie between there and the painted ones. Paint a frame there and train with it, or render what is missing"
         )
     return ""
-
-
-def _spoken(frames: list[int]) -> str:
-    return ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in paths.runs(frames))
 
 
 def show_new_frames(scene: bpy.types.Scene) -> None:

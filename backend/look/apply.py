@@ -98,7 +98,7 @@ class Styler:
         return any(made == self._recipe(number, render, alone) for alone in ways) and pictures.is_whole(path)
 
     def is_unreached(self, number: int) -> bool:
-        """Whether a gap in the shot keeps the frame from every painted one that is in the shot."""
+        """Whether a gap or a cut keeps the frame from every painted one that is in the shot."""
         return bool(self.journey.keys) and self.journey.origin(self.shot, number)[0] not in self.journey.keys
 
     def _recipe(self, number: int, render: Stamp, alone: bool) -> str:
@@ -215,10 +215,10 @@ def apply_shot(
     Frames that are there and whole are not made again, unless their render has changed, another look or view made them,
     a painted frame has come since or has changed whose paint is carried to them, or they were made without the frame
     before them, which is now made too. Told apart are those that are ``unreached``: no paint comes to them, since
-    frames between them and the painted ones are missing; and the painted frames whose paintings are ``dropped``, since
-    the frames of that number have another size or show something else. A styler that ended well is kept for the next call: while
-    Blender renders, frames come one by one. Raises ``UsageError`` where it would write over the shot's own frames, and
-    what reading the shot and the look and writing frames raise.
+    frames between them and the painted ones are missing, or another camera sees them; and the painted frames whose
+    paintings are ``dropped``, since the frames of that number have another size or show something else. A styler that
+    ended well is kept for the next call: while Blender renders, frames come one by one. Raises ``UsageError`` where it
+    would write over the shot's own frames, and what reading the shot and the look and writing frames raise.
     """
     global _recent
     if out.resolve() == shot.folder.resolve():

@@ -276,11 +276,11 @@ class Walk:
 
 
 def towards(shot: Shot, start: int, end: int) -> list[int]:
-    """The frames after ``start`` up to ``end``, in either direction, as far as the shot has no gap."""
-    present = set(shot.frames)
+    """The frames after ``start`` up to ``end``, in either direction, as far as the shot has no gap and no cut."""
+    present, forward = set(shot.frames), end > start
     row = []
-    for number in range(start + 1, end + 1) if end > start else range(start - 1, end - 1, -1):
-        if number not in present:
+    for number in range(start + 1, end + 1) if forward else range(start - 1, end - 1, -1):
+        if number not in present or (number if forward else number + 1) in shot.cuts:
             break
         row.append(number)
     return row

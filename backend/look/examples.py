@@ -127,7 +127,7 @@ def _carry(
             walk.step(number, guides.read_motion(shot, number))
             if number in targets:
                 carried[number] = history([Source(1.0, key, walk.track)], None, frames[number])
-    for number in targets:  # a gap in the shot lies between: nothing is carried there, but its passes still teach
+    for number in targets:  # beyond a gap or a cut: nothing is carried there, but its passes still teach
         if number not in carried:
             empty = frames[number]
             carried[number] = torch.zeros(4, empty.height, empty.width)
