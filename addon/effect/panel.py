@@ -21,7 +21,7 @@ class Effects(Base):
     bl_label = "Effects"
 
     def draw(self, context: "Context") -> None:
-        thing = context.object if properties.is_effect(context.object) else None
+        thing = context.active_object if properties.is_effect(context.active_object) else None
         layout = self.layout
         settings = properties.of(context.scene if thing is None else thing)
         if thing is None:

@@ -206,9 +206,9 @@ class EffectEmit(WorkOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        if context.object is None or properties.is_effect(context.object):
+        if context.active_object is None or properties.is_effect(context.active_object):
             raise UsageError("No object is active that it could come out of.", "Select a mesh.")
-        return effect_add_work(context.scene, emitter=context.object)
+        return effect_add_work(context.scene, emitter=context.active_object)
 
 
 class EffectRefine(WorkOperator, bpy.types.Operator):
@@ -218,10 +218,10 @@ class EffectRefine(WorkOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        if context.object is None:
+        if context.active_object is None:
             raise UsageError("No object is active.", "Select the domain of a fluid simulation.")
-        fluid.files_of(context.object)
-        return effect_add_work(context.scene, fluid=context.object)
+        fluid.files_of(context.active_object)
+        return effect_add_work(context.scene, fluid=context.active_object)
 
 
 class EffectBake(WorkOperator, bpy.types.Operator):
@@ -231,7 +231,7 @@ class EffectBake(WorkOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        return effect_bake_work(context.scene, active_effect(context.object))
+        return effect_bake_work(context.scene, active_effect(context.active_object))
 
 
 class EffectLayerInsert(DirectOperator, bpy.types.Operator):
@@ -241,7 +241,7 @@ class EffectLayerInsert(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        return f"{effect_layer_insert(context.scene, context.object).name} is in the compositor."
+        return f"{effect_layer_insert(context.scene, context.active_object).name} is in the compositor."
 
 
 class EffectLayerRemove(DirectOperator, bpy.types.Operator):
@@ -251,8 +251,8 @@ class EffectLayerRemove(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        effect_layer_remove(context.scene, context.object)
-        return f"{context.object.name} is out of the compositor."
+        effect_layer_remove(context.scene, context.active_object)
+        return f"{context.active_object.name} is out of the compositor."
 
 
 CLASSES = (EffectAdd, EffectEmit, EffectRefine, EffectBake, EffectLayerInsert, EffectLayerRemove)

@@ -75,10 +75,10 @@ class ExportOperator(WorkOperator):
         if bpy.app.background or self.filepath:
             return super().invoke(context, event)
         try:
-            bakes.needed(folder_of(active_effect(context.object)), context.object.name)
+            bakes.needed(folder_of(active_effect(context.active_object)), context.active_object.name)
         except PaintoverError as error:
             return tell(self, error)
-        self.filepath = bpy.path.abspath(f"//{bpy.path.clean_name(context.object.name)}_{self.what}{self.ending}")
+        self.filepath = bpy.path.abspath(f"//{bpy.path.clean_name(context.active_object.name)}_{self.what}{self.ending}")
         self.asked = True
         context.window_manager.fileselect_add(self)  # it calls ``execute``
         return {"RUNNING_MODAL"}
@@ -112,7 +112,7 @@ class EffectFlipbook(ExportOperator, bpy.types.Operator):
 
     def work(self, context: "Context") -> jobs.Work:
         return effect_flipbook_work(
-            context.scene, context.object, self.chosen(), self.rows, self.columns, self.cell or None
+            context.scene, context.active_object, self.chosen(), self.rows, self.columns, self.cell or None
         )
 
 
@@ -126,7 +126,7 @@ class EffectMovie(ExportOperator, bpy.types.Operator):
     width: IntProperty(name="Width", description="In pixels. 0: as it was baked", min=0, max=MOST_SIZE)
 
     def work(self, context: "Context") -> jobs.Work:
-        return effect_movie_work(context.scene, context.object, self.chosen(), self.width or None)
+        return effect_movie_work(context.scene, context.active_object, self.chosen(), self.width or None)
 
 
 CLASSES = (EffectFlipbook, EffectMovie)

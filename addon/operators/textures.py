@@ -134,7 +134,7 @@ class StyledAsTexture(DirectOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:
-        node = styled_as_texture(context.scene, context.object)
+        node = styled_as_texture(context.scene, context.active_object)
         return f"{node.name} is on the active material."
 
 
@@ -144,7 +144,7 @@ class TextureLookTrain(WorkOperator, bpy.types.Operator):
     bl_description = "Learn from the active texture and its painted-over copy, by colour alone"
 
     def work(self, context: "Context") -> jobs.Work:
-        return texture_train_work(context.scene, context.object)
+        return texture_train_work(context.scene, context.active_object)
 
 
 class TextureLookApply(WorkOperator, bpy.types.Operator):
@@ -154,7 +154,7 @@ class TextureLookApply(WorkOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: "Context") -> jobs.Work:
-        return texture_apply_work(context.scene, context.object)
+        return texture_apply_work(context.scene, context.active_object)
 
 
 CLASSES = (StyledAsTexture, TextureLookTrain, TextureLookApply)
