@@ -150,6 +150,23 @@ def test_what_would_be_stretched_is_drawn_in_between_and_goes_on_where_it_was(li
     assert torch.equal(again.draw(coarse[2], 2.0), drawn[2])
 
 
+def test_averages_stay_within_what_plainly_shows():
+    """A plume with a hot, near core whose edge thins out to nothing, in a picture alone and beside an empty one."""
+    rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(16.0), indexing="ij")
+    shown = torch.exp(-(((rows - 12) ** 2 + (columns - 8) ** 2) / 6))
+    plume = torch.zeros(1, 8, 24, 16)
+    plume[:, 1], plume[:, 2], plume[:, 3], plume[:, 4] = shown, 293 + 900 * shown, 2 - shown, 5 * shown - 2
+    plume[:, 3, ::3] = 0  # what empty air may hold
+    plain = shown + 1e-4 > 1e-3
+    for size in ((96, 64), (12, 8)):
+        found = resized(plume, size)
+        for channel, scale in ((2, 1.0), (3, 1.0), (4, size[1] / 16)):
+            values = plume[0, channel][plain] * scale
+            assert values.min() <= found[0, channel].min() and found[0, channel].max() <= values.max()
+        beside = resized(torch.cat((plume, torch.zeros_like(plume))), size)
+        assert torch.equal(beside[:1], found) and not beside[1].any()
+
+
 def test_a_loop_closes(tmp_path, lively, monkeypatch):
     monkeypatch.setattr(Detail, "draw", counted(Detail.draw))
     asked = {"size": 48, "controls": {"age": 0.2, "size": 0.5}, "frames": 12, "loop": True}

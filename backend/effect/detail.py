@@ -28,6 +28,7 @@ _SMOOTH = 0.6  # coarse pixels
 _LITTLE = 5e-4  # of light and density: with less it makes no difference whether there is more or less of it
 _LEAST, _MOST = 0.05, torch.tensor([2.0, 1.0])[:, None, None]
 _FAINT = 1e-4  # of light and density: with less, a pixel's averages hardly count beside its neighbours'
+_PLAIN = 1e-3  # of light and density: with more, a pixel's averages are to be relied on
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,15 @@ def as_much(fine: Tensor, coarse: Tensor, factor: int) -> Tensor:
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture (N, 8, h, w) of the same volume at another ``size`` (h, w): motion in its own pixels.
 
-    Averages are weighted by what shows, so that the edge of gas does not take the values of empty air.
+    Averages are weighted by what shows, so that the edge of gas does not take the values of empty air; and they stay
+    within those of the pixels that plainly show something, as what overshoots there is divided by almost nothing.
     """
     if tuple(picture.shape[2:]) == size:
         return picture
     weight = picture[:, :2].clamp(min=0).sum(1, keepdim=True) + _FAINT
+    plain = weight >= weight.amax((2, 3), keepdim=True).clamp(max=_PLAIN)
+    lowest = picture.where(plain, math.inf).amin((2, 3), keepdim=True)
+    highest = picture.where(plain, -math.inf).amax((2, 3), keepdim=True)
     weighted = torch.cat((torch.where(_MEANS.to(picture.device), picture * weight, picture), weight), 1)
     if picture.shape[2] < LEARNED:
         # Without the blur, edges have the stairs of the coarse pixels and averages have creases between them: the
@@ -175,7 +180,7 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
         weighted[:, _LIGHT] = picture[:, _LIGHT]  # flames have edges
     smaller = size[0] < picture.shape[2]
     wide = F.interpolate(weighted, size, mode="bicubic", align_corners=False, antialias=smaller)
-    means = wide[:, :-1] / wide[:, -1:].clamp(min=0.5 * _FAINT)
+    means = (wide[:, :-1] / wide[:, -1:].clamp(min=0.5 * _FAINT)).clamp(lowest, highest)
     result = torch.where(_MEANS.to(picture.device), means, wide[:, :-1].clamp(min=0))
     result[:, CHANNELS.index("velocity_x")] *= size[1] / picture.shape[3]
     result[:, CHANNELS.index("velocity_y")] *= size[0] / picture.shape[2]

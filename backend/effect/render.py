@@ -35,7 +35,7 @@ from .request import Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
 from .simulation import Effect
 
-FORMAT = 5
+FORMAT = 6
 LEAST_LOOP = 8  # frames
 LEAD = int(LIFE)  # frames that a loop is drawn before its first: by then what is carried has settled
 SETTLING = 2  # how often the first of other frames is drawn before: what comes of nothing is stiff
@@ -270,7 +270,7 @@ class _Run:
         shaded = shade(fine, view.lit.resized(self.bake.small), shading, self.bake.factor, height)
         part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
         rgba = shaded[part] * fading(fine[part][CHANNELS.index("optical_depth")])
-        if not bool(rgba.isfinite().all()):
+        if not bool(rgba.isfinite().all() and fine[part].isfinite().all()):
             raise EffectError(
                 f"Frame {self.bake.start + frame} came out with values that are no numbers.",
                 "Bring the controls nearer to their defaults, and report it: this should not happen.",
