@@ -5,7 +5,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 
 
-def in_render_properties(tests):
+def in_render_properties(tests, out):
     """A window whose Properties editor shows the render's: what the panel draws there, and what its buttons say."""
     import sys
 
@@ -23,17 +23,18 @@ def in_render_properties(tests):
     region = next(region for region in area.regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=window, area=area, region=region):
         found = [drawn(Effects, bpy.context)["labels"]]
-        for name in ("effect_layer_insert", "effect_flipbook", "effect_emit", "styled_as_texture"):
+        buttons = {"effect_layer_insert": {}, "effect_flipbook": {"filepath": out}, "effect_emit": {}}
+        for name, told in (buttons | {"styled_as_texture": {}}).items():
             try:
-                getattr(bpy.ops.paintover, name)()
+                getattr(bpy.ops.paintover, name)(**told)
             except RuntimeError as error:
                 found.append(str(error).partition(": ")[2].strip())
     return found
 
 
-def test_render_properties_know_the_active_card(blender, display):
+def test_render_properties_know_the_active_card(blender, display, tmp_path):
     blender.use_window(display)
-    labels, merge, flipbook, emit, texture = blender(in_render_properties, TESTS)
+    labels, merge, flipbook, emit, texture = blender(in_render_properties, TESTS, tmp_path / "out.png")
     assert labels[0] == "Smoke: smoke" and labels[-1] == "Not baked yet"
     assert merge == flipbook == "Smoke is not baked yet. Press Bake."
     assert "Select a mesh" in emit and "No object" not in texture
