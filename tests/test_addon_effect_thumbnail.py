@@ -76,6 +76,38 @@ def test_one_thumbnail_at_a_time_and_the_newest_wins(blender, tmp_path):
         assert np.asarray(first).std() > 1 and np.asarray(ocean).std() > 1
 
 
+def installed_late():
+    """A wish while there is no backend, twice, and then once more while there is one: what was said, and asked."""
+    import os
+    import time
+
+    import bpy
+    from paintover.effect import properties, thumbnail
+
+    scene = bpy.context.scene
+    properties.of(scene).kind = "ocean"
+    properties.of(scene).ocean.loop_seconds = 0.5
+    python = os.environ.pop("PAINTOVER_PYTHON")
+    out = []
+    for _ in range(2):
+        thumbnail.icon(scene, None)
+        out.append(thumbnail.state.wanted is not None)
+        thumbnail.step()
+        out.append(str(thumbnail.failure(scene, None)))
+    os.environ["PAINTOVER_PYTHON"] = python
+    thumbnail.icon(scene, None)
+    end = time.monotonic() + 120
+    while thumbnail.step():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return [*out, str(thumbnail.failure(scene, None)), thumbnail.wish_of(scene, None).path.is_file()]
+
+
+def test_the_thumbnail_comes_once_a_backend_is_installed(blender):
+    none = "No backend is installed. Press Install Backend."
+    assert blender(installed_late) == [True, none, False, none, "None", True], "asked once, and again"
+
+
 def followed(picture):
     """A window whose sidebar shows the effects: the thumbnail comes, and follows a slider and a card."""
     import time

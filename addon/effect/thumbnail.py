@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .. import jobs, paths, pictures
+from .. import jobs, paths, pictures, preferences
 from ..backend import beside
-from ..backend.errors import Cancelled, PaintoverError
+from ..backend.errors import BackendMissingError, Cancelled, PaintoverError
 from . import fluid, properties, request
 
 if TYPE_CHECKING:
@@ -27,13 +27,15 @@ POLL_SECONDS = 0.1
 class Wish:
     """A picture of the effect ``card`` of a scene, or with "" of its next one, as ``settings`` (JSON-able) have it.
 
-    ``source``: what tells an artist's own simulation from others.
+    ``source``: what tells an artist's own simulation from others. ``backend``: the one that is asked; None: there is
+    none, and once there is, the wish is another one.
     """
 
     scene: str
     card: str
     settings: dict[str, Any]
     source: tuple[str, ...] = ()
+    backend: preferences.BackendChoice | None = None
 
     @property
     def path(self) -> Path:
@@ -66,7 +68,16 @@ def wish_of(scene: "Scene", thing: "Object | None") -> Wish:
     """A picture of the effect, or of the next one, as it is now."""
     settings = properties.of(scene if thing is None else thing)
     source = fluid.stamp(settings) if settings.refines else ()
-    return Wish(scene.name, thing.name if thing is not None else "", request.thumbnail(settings), source)
+    card = thing.name if thing is not None else ""
+    return Wish(scene.name, card, request.thumbnail(settings), source, _backend())
+
+
+def _backend() -> preferences.BackendChoice | None:
+    try:
+        preferences.check_backend()
+    except BackendMissingError:
+        return None
+    return preferences.choice()
 
 
 def failure(scene: "Scene", thing: "Object | None") -> PaintoverError | None:
