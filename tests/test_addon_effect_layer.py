@@ -171,6 +171,66 @@ def test_an_effect_is_merged_by_depth(blender, tmp_path):
     assert out["left"] == [[], [], ["CameraAction"]]
 
 
+def duplicated(folder):
+    """A merged fire and a copy of its card: what merging either says, the nodes, and which cards render, step by step."""
+    import json
+    from pathlib import Path
+
+    import bpy
+    from paintover import artists_tree
+    from paintover.backend.errors import UsageError
+    from paintover.effect import properties
+    from paintover.operators import effects
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    chosen = properties.of(scene)
+    chosen.kind, chosen.pixels = "fire", (32, 32)
+    thing = effects.effect_add(scene)
+    properties.of(thing).folder = "Fire"
+    effects.effect_layer_insert(scene, thing)
+    copy = thing.copy()
+    scene.collection.objects.link(copy)
+    copy.location.x += 3
+    out = []
+
+    def tell(act):
+        try:
+            act()
+            said = ""
+        except UsageError as error:
+            said = str(error)
+        nodes = [node.name for node in artists_tree.groups(scene)]
+        out.append([said, nodes, thing.hide_render, copy.hide_render])
+
+    tell(lambda: effects.effect_layer_insert(scene, copy))
+    tell(lambda: effects.effect_layer_insert(scene, thing))
+    effects.effect_bake_work(scene, copy)
+    out.append(properties.of(copy).folder)
+    tell(lambda: effects.effect_layer_insert(scene, thing))
+    tell(lambda: effects.effect_layer_remove(scene, thing))
+    effects.effect_layer_insert(scene, thing)
+    last = thing.copy()
+    scene.collection.objects.link(last)
+    effects.effect_layer_remove(scene, thing)
+    return [*out, last.hide_render]
+
+
+def test_a_copy_has_a_bake_of_its_own_before_it_is_merged(blender, tmp_path):
+    folder = tmp_path / "paintover" / "effects" / "Fire"
+    folder.mkdir(parents=True)
+    bake(folder)
+    copy, original, name, again, removed, last = blender(duplicated, tmp_path)
+    node = ["Paintover Fire"]
+    remedy = "Bake the copy first: then it has frames of its own."
+    assert copy == [f"Fire.001 and Fire show the same bake: one is a copy of the other. {remedy}", node, True, True]
+    assert original[0].startswith("Fire and Fire.001 show the same bake") and original[1:] == copy[1:]
+    assert name == "Fire_001"
+    assert again == ["", node, True, False] and removed == ["", [], False, False]
+    assert last is False
+
+
 def with_a_look(folder, first):
     """A look and an effect in one compositor, put in and taken out in turn; what is linked, each time."""
     from pathlib import Path

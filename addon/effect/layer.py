@@ -30,13 +30,19 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     """Merge the effect with what feeds the scene's output, where its card stands for the camera; the card is hidden.
 
     No other link changes. A second call takes over frames and place, and keeps the artist's sliders and links. Raises
-    EffectError for an effect that is not baked, UsageError for water and where no camera is.
+    EffectError for an effect that is not baked, UsageError for water, for a copy that shows what another card shows,
+    and where no camera is.
     """
     settings = properties.of(thing)
     if settings.is_water:
         raise UsageError("Water is a surface in the scene: it is not merged by depth.", "Render it with the scene.")
     if scene.camera is None:
         raise UsageError("The scene has no camera.", "Add one: the effect stands where the camera sees its card.")
+    if shared := _sharers(scene, thing):
+        raise UsageError(
+            f"{thing.name} and {shared[0].name} show the same bake: one is a copy of the other.",
+            "Bake the copy first: then it has frames of its own.",
+        )
     folder = properties.folder_of(thing)
     baked = bakes.needed(folder, thing.name)
     depth = properties.size(thing) * settings.deep
@@ -61,6 +67,11 @@ def insert(scene: "Scene", thing: "Object") -> Node:
     return node
 
 
+def _sharers(scene: "Scene", thing: "Object") -> "list[Object]":
+    """The other cards of this bake in the scene. A copy of the whole scene has its own, and its own compositor."""
+    return [other for other in properties.sharers(thing) if other.name in scene.objects]
+
+
 def _hide(thing: "Object", hidden: bool) -> None:
     """Render the card or not; without it, it is its light that shows in what shines."""
     thing.hide_render = hidden
@@ -70,12 +81,13 @@ def _hide(thing: "Object", hidden: bool) -> None:
 
 
 def remove(scene: "Scene", thing: "Object") -> bool:
-    """Take the effect out: the tree is link for link as it was, the card renders again. False when it was not in."""
+    """Take the effect out: the tree is link for link as it was, the card, and copies of it, render again. False when it was not in."""
     node = find(scene, thing)
     if node is None:
         return False
     made = artists_tree.take_out(scene, node.name)
-    _hide(thing, False)
+    for card in (thing, *_sharers(scene, thing)):
+        _hide(card, False)
     if not made.users:
         image = image_of(made)
         group.forget_keys(made)

@@ -225,6 +225,11 @@ def in_scene(scene: "Scene") -> "list[Object]":
     return sorted((thing for thing in scene.objects if is_effect(thing)), key=lambda thing: thing.name)
 
 
+def sharers(thing: "Object") -> "list[Object]":
+    """The other objects that show the same bake: it was duplicated."""
+    return [other for other in bpy.data.objects if other != thing and of(other).folder == of(thing).folder]
+
+
 def folder_of(thing: "Object") -> Path:
     """Where the effect's frames are."""
     folder: str = of(thing).folder

@@ -110,8 +110,10 @@ def effect_bake_work(scene: "Scene", thing: "Object", weights: Path | None = Non
     ``weights``: a file of one's own training.
     """
     settings = properties.of(active_effect(thing))
-    if any(other != thing and properties.of(other).folder == settings.folder for other in bpy.data.objects):
-        settings.folder = properties.free_folder(thing.name, thing)  # it was duplicated
+    if properties.sharers(thing):  # it was duplicated
+        if layer.find(scene, thing) is not None:
+            thing.hide_render = False  # only the other one is merged
+        settings.folder = properties.free_folder(thing.name, thing)
     if settings.refines:
         domain.take_in(thing)
     folder = folder_of(thing)
