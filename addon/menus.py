@@ -17,7 +17,7 @@ GROUPS = (
     ("apply_look", "show_styled"),
     ("compositor_insert", "compositor_remove", "final_frames"),
     ("effect_add", "effect_emit", "effect_refine", "effect_bake", "effect_layer_insert", "effect_layer_remove"),
-    ("effect_flipbook", "effect_movie"),
+    ("effect_leftovers_remove", "effect_flipbook", "effect_movie"),
     ("styled_as_texture", "texture_look_train", "texture_look_apply"),
     ("stop_job", "cancel_job", "install_backend"),
 )

@@ -1,32 +1,9 @@
 """Effects in the compositor: merged with the render by depth, where the card stands; in, renewed, and out again."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from effect_bake import ALPHA, COLOUR, bake
 from styled_frames import paint, read
-
-from backend.images import write_exr
-
-COLOUR = (1.0, 0.5, 0.25)
-ALPHA = 0.5
-SIDE = 32
-DEEP = 2 / 3  # of the box's height
-
-
-def bake(folder: Path, frames=(1, 2, 3), depth=None) -> None:
-    """What a bake leaves: pictures of one colour, half as dense in the upper half, as deep as the box's middle."""
-    for frame in frames:
-        rgba = np.zeros((SIDE, SIDE, 4), np.float32)
-        rgba[..., :3], rgba[..., 3] = np.multiply(COLOUR, frame), ALPHA
-        rgba[: SIDE // 2] /= 2
-        plane = np.full((SIDE, SIDE), DEEP if depth is None else depth, np.float16)
-        zero = np.zeros((SIDE, SIDE), np.float16)
-        layers = {"depth": plane, "vector": np.zeros((SIDE, SIDE, 4), np.float16), "temperature": zero, "density": zero}
-        write_exr(folder / f"fire_{frame:04d}.exr", rgba, layers)
-    note = {"digest": "x", "kind": "fire", "frames": [min(frames), max(frames)], "brightness": [0.0] * len(frames)}
-    (folder / "bake.json").write_text(json.dumps(note))
 
 
 def merged(folder):
@@ -172,10 +149,7 @@ def test_an_effect_is_merged_by_depth(blender, tmp_path):
 
 
 def duplicated(folder):
-    """A merged fire and a copy of its card: what merging either says, the nodes, and which cards render, step by step."""
-    import json
-    from pathlib import Path
-
+    """A merged fire and a copy of its card: what merging either says, the nodes, which cards are hidden, in turn."""
     import bpy
     from paintover import artists_tree
     from paintover.backend.errors import UsageError

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from effect_bake import bake
+
 TESTS = Path(__file__).resolve().parent
 
 
@@ -38,3 +40,66 @@ def test_render_properties_know_the_active_card(blender, display, tmp_path):
     assert labels[0] == "Smoke: smoke" and labels[-1] == "Not baked yet"
     assert merge == flipbook == "Smoke is not baked yet. Press Bake."
     assert "Select a mesh" in emit and "No object" not in texture
+
+
+def deleted(folder, tests):
+    """A merged fire and a smoke with lights; the fire's card is deleted. What is left, drawn, and taken out."""
+    import sys
+
+    sys.path.insert(0, tests)
+    from pathlib import Path
+
+    import bpy
+    from drawn import drawn
+    from paintover import artists_tree
+    from paintover.effect import bakes, card, properties
+    from paintover.effect.panel import Effects
+    from paintover.operators import effects
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    baked = bakes.baked(Path(folder, "paintover", "effects", "Fire"))
+    for kind in ("fire", "smoke"):
+        thing = effects.effect_add(scene, kind)
+        properties.of(thing).folder = kind.title()
+        card.light(scene, thing, baked, [2.0] * 3)
+    fire = bpy.data.objects["Fire"]
+    effects.effect_layer_insert(scene, fire)
+    with bpy.context.temp_override(selected_objects=[fire]):
+        bpy.ops.object.delete()
+
+    def left():
+        window = bpy.context.window_manager.windows[0]
+        area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+        region = next(region for region in area.regions if region.type == "UI")
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            found = drawn(Effects, bpy.context)["buttons"]
+        return [told["name"] for name, _, told in found if name == "paintover.effect_leftovers_remove"]
+
+    def there():
+        lights = [thing.name for thing in scene.objects if thing.name.endswith(" Light")]
+        keys = sorted(action.name for action in bpy.data.actions)
+        return [[node.name for node in artists_tree.groups(scene)], lights, keys]
+
+    out = [left(), there()]
+    for name in out[0]:
+        assert bpy.ops.paintover.effect_leftovers_remove(name=name) == {"FINISHED"}
+        out.append(there())
+    try:
+        bpy.ops.paintover.effect_leftovers_remove()
+    except RuntimeError as error:
+        out.append(str(error))
+    return [*out, left()]
+
+
+def test_what_is_left_of_a_deleted_card_is_listed_and_removed(blender, tmp_path):
+    folder = tmp_path / "paintover" / "effects" / "Fire"
+    folder.mkdir(parents=True)
+    bake(folder)
+    listed, before, half, after, refused, none = blender(deleted, tmp_path, TESTS)
+    assert listed == ["Paintover Fire", "Fire Light"]
+    assert before[:2] == [["Paintover Fire"], ["Fire Light", "Smoke Light"]]
+    assert half[:2] == [[], ["Fire Light", "Smoke Light"]] and after[:2] == [[], ["Smoke Light"]]
+    assert len(before[2]) == 2 and len(after[2]) == 1, "its keys go with it"
+    assert "Nothing is left" in refused and none == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from mathutils import Vector
 
+from ..artists_tree import MARK
 from . import properties
 from .bakes import Baked
 
@@ -127,6 +128,7 @@ def light(scene: "Scene", thing: "Object", baked: Baked, heights: list[float]) -
 
 def _lamp(thing: "Object") -> "Object":
     data: Any = bpy.data.lights.new(f"{thing.name} Light", "POINT")
+    data[MARK] = True
     data.use_temperature = True
     data.specular_factor = 0.0  # what shines shows the card itself
     lamp = bpy.data.objects.new(data.name, data)

@@ -13,7 +13,7 @@ from ..node_builder import Builder, factor, socket
 from .bakes import Baked
 
 if TYPE_CHECKING:
-    from bpy.types import Image, NodeTree
+    from bpy.types import Image, Light, NodeTree
 
 FAR = 1e10  # m: what Blender's Depth pass says where nothing is
 SOFTNESS = 0.3  # of the box's depth: the way that it takes a surface to come out of the smoke
@@ -122,10 +122,10 @@ def fill(group: "NodeTree", image: "Image", baked: Baked, loop: bool, rows: int,
     build.link(whole.outputs["Image"], out.inputs["Image"])
 
 
-def forget_keys(group: "NodeTree") -> None:
-    """Remove the keys of the group's values."""
-    action = group.animation_data.action if group.animation_data else None
-    group.animation_data_clear()
+def forget_keys(owner: "NodeTree | Light") -> None:
+    """Remove the keys of a group's values, or of a light's."""
+    action = owner.animation_data.action if owner.animation_data else None
+    owner.animation_data_clear()
     if action is not None and not action.users:
         bpy.data.actions.remove(action)
 

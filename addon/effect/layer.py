@@ -81,20 +81,28 @@ def _hide(thing: "Object", hidden: bool) -> None:
 
 
 def remove(scene: "Scene", thing: "Object") -> bool:
-    """Take the effect out: the tree is link for link as it was, the card, and copies of it, render again. False when it was not in."""
+    """Take the effect out: the tree is link for link as it was, the card renders again, and so do copies of it.
+
+    False when it was not in.
+    """
     node = find(scene, thing)
     if node is None:
         return False
-    made = artists_tree.take_out(scene, node.name)
+    take_out(scene, node)
     for card in (thing, *_sharers(scene, thing)):
         _hide(card, False)
+    return True
+
+
+def take_out(scene: "Scene", node: Node) -> None:
+    """Take an effect's node out of the scene's compositor, whether or not it still has a card."""
+    made = artists_tree.take_out(scene, node.name)
     if not made.users:
         image = image_of(made)
         group.forget_keys(made)
         bpy.data.node_groups.remove(made)
         if image is not None and not image.users:
             bpy.data.images.remove(image)
-    return True
 
 
 def _image(thing: "Object") -> "bpy.types.Image | None":

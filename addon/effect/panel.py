@@ -7,7 +7,7 @@ import bpy
 from .. import status
 from ..backend.effect.controls import ONCE
 from ..drawing import draw_line
-from . import bakes, layer, properties, thumbnail
+from . import bakes, layer, leftovers, properties, thumbnail
 
 if TYPE_CHECKING:
     from bpy.types import Context, Object, Scene, UILayout
@@ -42,17 +42,27 @@ class Effects(Base):
             if not settings.is_water:
                 layout.operator("paintover.effect_emit", icon="OUTLINER_OB_MESH")
                 layout.operator("paintover.effect_refine", icon="MOD_FLUIDSIM")
-            return
-        row.operator(
-            "paintover.effect_bake", text="Bake Again" if _is_baked(thing) else "Bake", icon="RENDER_ANIMATION"
-        )
-        layout.label(text=_told(thing))
-        if _is_baked(thing):
-            row = layout.row(align=True)
-            row.operator("paintover.effect_flipbook", icon="IMAGE_REFERENCE")
-            row.operator("paintover.effect_movie", icon="FILE_MOVIE")
-        if not settings.is_water:
-            _draw_layer(layout, context.scene, thing)
+        else:
+            _draw_bake(layout, row, context, thing)
+        _draw_leftovers(layout, context.scene)
+
+
+def _draw_bake(layout: "UILayout", row: "UILayout", context: "Context", thing: "Object") -> None:
+    row.operator("paintover.effect_bake", text="Bake Again" if _is_baked(thing) else "Bake", icon="RENDER_ANIMATION")
+    layout.label(text=_told(thing))
+    if _is_baked(thing):
+        row = layout.row(align=True)
+        row.operator("paintover.effect_flipbook", icon="IMAGE_REFERENCE")
+        row.operator("paintover.effect_movie", icon="FILE_MOVIE")
+    if not properties.of(thing).is_water:
+        _draw_layer(layout, context.scene, thing)
+
+
+def _draw_leftovers(layout: "UILayout", scene: "Scene") -> None:
+    for left in leftovers.find(scene):
+        row = layout.row()
+        row.label(text=f"{left.name}: its card is gone", icon="ERROR")
+        row.operator("paintover.effect_leftovers_remove", text="Remove").name = left.name
 
 
 def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import EnumProperty
+from bpy.props import EnumProperty, StringProperty
 
 from .. import jobs, paths, preferences
 from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, PaintoverError, UsageError
-from ..effect import bakes, card, domain, fluid, layer, material, properties, request
+from ..effect import bakes, card, domain, fluid, layer, leftovers, material, properties, request
 from ..effect.bakes import Baked
 from ..effect.properties import folder_of
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -184,6 +184,17 @@ def effect_layer_remove(scene: "Scene", thing: "Object") -> None:
         raise UsageError(f"{thing.name} is not in this scene's compositor.")
 
 
+def effect_leftovers_remove(scene: "Scene", name: str = "") -> list[str]:
+    """Remove the nodes and lights of effects whose cards are gone, or only what has this name; gives their names.
+
+    Raises ``UsageError`` if there are none.
+    """
+    names = leftovers.remove(scene, name)
+    if not names:
+        raise UsageError(f"Nothing is left of effects whose cards are gone{f', named {name}' if name else ''}.")
+    return names
+
+
 class EffectAdd(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.effect_add"
     bl_label = "Add Effect"
@@ -257,7 +268,19 @@ class EffectLayerRemove(DirectOperator, bpy.types.Operator):
         return f"{context.active_object.name} is out of the compositor."
 
 
-CLASSES = (EffectAdd, EffectEmit, EffectRefine, EffectBake, EffectLayerInsert, EffectLayerRemove)
+class EffectLeftoversRemove(DirectOperator, bpy.types.Operator):
+    bl_idname = "paintover.effect_leftovers_remove"
+    bl_label = "Remove Leftovers"
+    bl_description = "Take out the compositor nodes and the lights of effects whose cards were deleted"
+    bl_options = {"REGISTER", "UNDO"}
+
+    name: StringProperty(name="Name", description="Of the node or light. None: all of them", options={"SKIP_SAVE"})
+
+    def perform(self, context: "Context") -> str:
+        return f"{', '.join(effect_leftovers_remove(context.scene, self.name))}: removed."
+
+
+CLASSES = (EffectAdd, EffectEmit, EffectRefine, EffectBake, EffectLayerInsert, EffectLayerRemove, EffectLeftoversRemove)
 
 
 def register() -> None:

@@ -75,10 +75,11 @@ class ExportOperator(WorkOperator):
         if bpy.app.background or self.filepath:
             return super().invoke(context, event)
         try:
-            bakes.needed(folder_of(active_effect(context.active_object)), context.active_object.name)
+            thing = active_effect(context.active_object)
+            bakes.needed(folder_of(thing), thing.name)
         except PaintoverError as error:
             return tell(self, error)
-        self.filepath = bpy.path.abspath(f"//{bpy.path.clean_name(context.active_object.name)}_{self.what}{self.ending}")
+        self.filepath = bpy.path.abspath(f"//{bpy.path.clean_name(thing.name)}_{self.what}{self.ending}")
         self.asked = True
         context.window_manager.fileselect_add(self)  # it calls ``execute``
         return {"RUNNING_MODAL"}
