@@ -38,6 +38,12 @@ SEED = "seed"  # a control in the backend's table, and a setting of its own here
 OF_DOMAIN = ("size", "time_scale")  # controls that an artist's own simulation has decided
 
 
+def _drive(controls: bpy.types.PropertyGroup, _context: "Context") -> None:
+    """Let drivers see the new value, such as that of the card's scale: Blender itself does not tell them."""
+    if isinstance(controls.id_data, bpy.types.Object):
+        controls.id_data.update_tag()
+
+
 def _property(control: dict[str, Any]) -> Any:
     """A control as a property. The unit stands in its name: the backend's units are always metric."""
     unit = f" ({control['unit']})" if control["unit"] else ""
@@ -48,6 +54,7 @@ def _property(control: dict[str, Any]) -> Any:
         "max": control["high"],
         "default": control["default"],
         "options": {"ANIMATABLE"},
+        "update": _drive,
     }
     if isinstance(control["default"], tuple):
         return FloatVectorProperty(**told, size=3, subtype="COLOR")
