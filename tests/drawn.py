@@ -37,8 +37,16 @@ class Layout:
     template_icon = separator
 
 
-def drawn(panel: Any, context: Any) -> dict[str, Any]:
-    """What ``panel`` draws now: the lists of a ``Layout``."""
+def drawn(panel: Any, editor: str, region: str) -> Layout:
+    """What ``panel`` draws now in an editor of the first window, were it 400 pixels wide."""
+    import bpy
+
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == editor)
     layout = Layout()
-    panel.draw(SimpleNamespace(layout=layout), context)
-    return vars(layout)
+    with bpy.context.temp_override(window=window, area=area, region=next(r for r in area.regions if r.type == region)):
+        known = {name: getattr(bpy.context, name, None) for name in ("scene", "object", "active_object")}
+        scale = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))  # Blender without a window has none
+        context = SimpleNamespace(**known, region=SimpleNamespace(width=400), preferences=scale)
+        panel.draw(SimpleNamespace(layout=layout), context)
+    return layout

@@ -23,8 +23,8 @@ def in_render_properties(tests, out):
     effects.effect_add(bpy.context.scene, "smoke")
     yield 1.0
     region = next(region for region in area.regions if region.type == "WINDOW")
+    found = [drawn(Effects, "PROPERTIES", "WINDOW").labels]
     with bpy.context.temp_override(window=window, area=area, region=region):
-        found = [drawn(Effects, bpy.context)["labels"]]
         buttons = {"effect_layer_insert": {}, "effect_flipbook": {"filepath": out}, "effect_emit": {}}
         for name, told in (buttons | {"styled_as_texture": {}}).items():
             try:
@@ -70,12 +70,8 @@ def deleted(folder, tests):
         bpy.ops.object.delete()
 
     def left():
-        window = bpy.context.window_manager.windows[0]
-        area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
-        region = next(region for region in area.regions if region.type == "UI")
-        with bpy.context.temp_override(window=window, area=area, region=region):
-            found = drawn(Effects, bpy.context)["buttons"]
-        return [told["name"] for name, _, told in found if name == "paintover.effect_leftovers_remove"]
+        buttons = drawn(Effects, "VIEW_3D", "UI").buttons
+        return [told["name"] for name, _, told in buttons if name == "paintover.effect_leftovers_remove"]
 
     def there():
         lights = [thing.name for thing in scene.objects if thing.name.endswith(" Light")]
@@ -103,3 +99,66 @@ def test_what_is_left_of_a_deleted_card_is_listed_and_removed(blender, tmp_path)
     assert half[:2] == [[], ["Fire Light", "Smoke Light"]] and after[:2] == [[], ["Smoke Light"]]
     assert len(before[2]) == 2 and len(after[2]) == 1, "its keys go with it"
     assert "Nothing is left" in refused and none == []
+
+
+def moved(folder, tests):
+    """A merged fire: whether it is said that something has moved, after each of several things; and the last panel."""
+    import sys
+
+    sys.path.insert(0, tests)
+    import bpy
+    from drawn import drawn
+    from paintover.effect import layer, properties
+    from paintover.effect.panel import Effects
+    from paintover.operators import effects
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.frame_end = 4
+    camera, lamp = scene.camera, bpy.data.objects["Light"]
+    thing = effects.effect_add(scene, "fire")
+    properties.of(thing).folder = "Fire"
+
+    def stale():
+        bpy.context.view_layer.update()
+        return layer.is_stale(scene, thing)
+
+    out = {"not merged": stale()}
+    effects.effect_layer_insert(scene, thing)
+    scene.frame_set(3)
+    lamp.location.x += 1
+    out["something else"] = stale()
+    for name, change in {
+        "camera": lambda: setattr(camera.location, "x", camera.location.x + 0.1),
+        "lens": lambda: setattr(camera.data, "lens", 60),
+        "card": lambda: setattr(thing.location, "z", 1),
+        "size": lambda: setattr(properties.of(thing).fire, "size", 3),
+    }.items():
+        change()
+        out[name] = stale()
+        effects.effect_layer_insert(scene, thing)
+        out[name + ", merged"] = stale()
+    for frame, x in ((1, 5.0), (4, 8.0)):
+        camera.location.x = x
+        camera.keyframe_insert("location", frame=frame)
+    effects.effect_layer_insert(scene, thing)
+    for frame in (1, 2, 4, 50):
+        scene.frame_set(frame)
+        out[f"keyed, {frame}"] = stale()
+    scene.frame_set(2)
+    camera.location.y += 1
+    camera.keyframe_insert("location", frame=2)
+    out["other keys"] = stale()
+    panel = drawn(Effects, "VIEW_3D", "UI")
+    return [out, " ".join(panel.labels), [name for name, *_ in panel.buttons]]
+
+
+def test_a_merge_that_is_out_of_date_is_told(blender, tmp_path):
+    folder = tmp_path / "paintover" / "effects" / "Fire"
+    folder.mkdir(parents=True)
+    bake(folder)
+    out, said, buttons = blender(moved, tmp_path, TESTS)
+    assert [what for what, stale in out.items() if stale] == ["camera", "lens", "card", "size", "other keys"]
+    assert "The camera or the card has moved since: press Merge in Compositor." in said
+    assert "paintover.effect_add" in buttons, "also while a card is active"

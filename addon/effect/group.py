@@ -135,13 +135,24 @@ def _placed(build: Builder, places: dict[int, Place]) -> list[Socket]:
     made = []
     for row, field in enumerate(fields(Place)):
         node = build.node("ShaderNodeValue", (-1, row))
-        node.name = node.label = field.name.title()
+        node.name = node.label = _label(field.name)
         for frame, place in places.items():
             node.outputs[0].default_value = astuple(place)[row]
             if len(places) > 1:
                 node.outputs[0].keyframe_insert("default_value", frame=frame)
         made.append(node.outputs[0])
     return made
+
+
+def placed(group: "NodeTree") -> Place:
+    """Where the group has the picture in the current frame."""
+    nodes: Any = group.nodes
+    return Place(*(nodes[_label(field.name)].outputs[0].default_value for field in fields(Place)))
+
+
+def _label(field: str) -> str:
+    """The name of the node that holds a field of ``Place``."""
+    return field.title()
 
 
 def _shown(build: Builder, picture: Node, baked: Baked, loop: bool, height: Socket) -> Socket:

@@ -1,6 +1,7 @@
 """Effects in the artist's compositor: one node for each, merged with the render by depth."""
 
 import math
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -18,6 +19,8 @@ from .group import Place
 
 if TYPE_CHECKING:
     from bpy.types import Object, Scene
+
+NEAR = 1e-4  # of a frame's width, of a size, of a distance: a fifth of a pixel
 
 
 def find(scene: "Scene", thing: "Object") -> Node | None:
@@ -70,6 +73,19 @@ def insert(scene: "Scene", thing: "Object") -> Node:
 def _sharers(scene: "Scene", thing: "Object") -> "list[Object]":
     """The other cards of this bake in the scene. A copy of the whole scene has its own, and its own compositor."""
     return [other for other in properties.sharers(thing) if other.name in scene.objects]
+
+
+def is_stale(scene: "Scene", thing: "Object") -> bool:
+    """Whether the camera or the card has moved since the effect was merged, as the current frame shows it.
+
+    Of frames outside the scene's range nothing is known, nor of an effect that is not merged.
+    """
+    node = find(scene, thing)
+    if node is None or scene.camera is None or not scene.frame_start <= scene.frame_current <= scene.frame_end:
+        return False
+    now = _place(scene, thing, properties.size(thing) * properties.of(thing).deep)
+    values = zip(astuple(now), astuple(group.placed(node.node_tree)), strict=True)
+    return not all(math.isclose(value, merged, rel_tol=NEAR, abs_tol=NEAR) for value, merged in values)
 
 
 def _hide(thing: "Object", hidden: bool) -> None:

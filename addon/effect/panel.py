@@ -17,6 +17,9 @@ else:
     Base = object
 
 
+MOVED = "The camera or the card has moved since: press Merge in Compositor."
+
+
 class Effects(Base):
     bl_label = "Effects"
 
@@ -44,6 +47,7 @@ class Effects(Base):
                 layout.operator("paintover.effect_refine", icon="MOD_FLUIDSIM")
         else:
             _draw_bake(layout, row, context, thing)
+            layout.operator_menu_enum("paintover.effect_add", "kind", icon="ADD")
         _draw_leftovers(layout, context.scene)
 
 
@@ -55,7 +59,7 @@ def _draw_bake(layout: "UILayout", row: "UILayout", context: "Context", thing: "
         row.operator("paintover.effect_flipbook", icon="IMAGE_REFERENCE")
         row.operator("paintover.effect_movie", icon="FILE_MOVIE")
     if not properties.of(thing).is_water:
-        _draw_layer(layout, context.scene, thing)
+        _draw_layer(layout, context, thing)
 
 
 def _draw_leftovers(layout: "UILayout", scene: "Scene") -> None:
@@ -89,8 +93,8 @@ def _draw_settings(layout: "UILayout", settings: properties.EffectSettings) -> N
         column.prop(settings, "view")
 
 
-def _draw_layer(layout: "UILayout", scene: "Scene", thing: "Object") -> None:
-    node = layer.find(scene, thing)
+def _draw_layer(layout: "UILayout", context: "Context", thing: "Object") -> None:
+    node = layer.find(context.scene, thing)
     row = layout.row(align=True)
     row.operator("paintover.effect_layer_insert", icon="NODE_COMPOSITING")
     if node is not None:
@@ -99,6 +103,8 @@ def _draw_layer(layout: "UILayout", scene: "Scene", thing: "Object") -> None:
         column.use_property_split = True
         for name in ("Strength", "Softness"):
             column.prop(node.inputs[name], "default_value", text=name)
+    if layer.is_stale(context.scene, thing):
+        draw_line(layout, context, status.Line(MOVED, "ERROR"))
 
 
 def _is_baked(thing: "Object") -> bool:
