@@ -162,3 +162,26 @@ def test_a_merge_that_is_out_of_date_is_told(blender, tmp_path):
     assert [what for what, stale in out.items() if stale] == ["camera", "lens", "card", "size", "other keys"]
     assert "The camera or the card has moved since: press Merge in Compositor." in said
     assert "paintover.effect_add" in buttons, "also while a card is active"
+
+
+def keyed():
+    """Which properties of a fire and of an ocean take keys."""
+    import bpy
+    from paintover.effect import properties
+    from paintover.operators import effects
+
+    out = {}
+    for kind in ("fire", "ocean"):
+        thing = effects.effect_add(bpy.context.scene, kind)
+        out[kind] = []
+        for name in (f"{kind}.{properties.names(kind)[0]}", "seed", "start", "pixels", "side"):
+            try:
+                thing.keyframe_insert(f"paintover_effect.{name}")
+                out[kind].append(name.partition(".")[0])
+            except TypeError:
+                pass
+    return out
+
+
+def test_only_what_can_be_keyed_takes_keys(blender):
+    assert blender(keyed) == {"fire": ["fire"], "ocean": []}

@@ -39,7 +39,7 @@ def test_water_is_a_tile_with_layers(tmp_path):
         ({"size": [64, 32]}, "square"),
         ({"size": 0}, "0"),
         ({"frames": 0}, "0 frames"),
-        ({"controls": {"depth": [[1, 2], [3, 4]]}}, "keys"),
+        ({"controls": {"light_depth": [[1, 2], [3, 4]]}}, "its Caustics Depth cannot have keys"),
         ({"controls": {"depth": float("nan")}}, "Depth"),
         ({"controls": {"dpth": 1}}, "dpth"),
         ({"emitter": {"shape": "disc"}}, "emitter"),

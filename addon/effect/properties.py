@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Value = float | tuple[float, float, float]
 
+UNKEYED = set[str]()  # options of a property that takes no keys
 SEED = "seed"  # a control in the backend's table, and a setting of its own here
 OF_DOMAIN = ("size", "time_scale")  # controls that an artist's own simulation has decided
 
@@ -44,7 +45,7 @@ def _drive(controls: bpy.types.PropertyGroup, _context: "Context") -> None:
         controls.id_data.update_tag()
 
 
-def _property(control: dict[str, Any]) -> Any:
+def _property(control: dict[str, Any], options: set[str]) -> Any:
     """A control as a property. The unit stands in its name: the backend's units are always metric."""
     unit = f" ({control['unit']})" if control["unit"] else ""
     told = {
@@ -53,7 +54,7 @@ def _property(control: dict[str, Any]) -> Any:
         "min": control["low"],
         "max": control["high"],
         "default": control["default"],
-        "options": {"ANIMATABLE"},
+        "options": options,
         "update": _drive,
     }
     if isinstance(control["default"], tuple):
@@ -63,7 +64,9 @@ def _property(control: dict[str, Any]) -> Any:
 
 def _group(kind: str) -> type[bpy.types.PropertyGroup]:
     """The controls of a kind, in the panel's order."""
-    table = {control["name"]: _property(control) for control in described(kind)["controls"] if control["name"] != SEED}
+    options = UNKEYED if kind in WATER else {"ANIMATABLE"}
+    controls = [control for control in described(kind)["controls"] if control["name"] != SEED]
+    table = {control["name"]: _property(control, options) for control in controls}
     return type(f"Paintover{kind.title()}", (bpy.types.PropertyGroup,), {"__annotations__": table})
 
 
@@ -106,10 +109,16 @@ class EffectSettings(bpy.types.PropertyGroup):
         default="fire",
         update=_loop_where_it_goes_on,
     )
-    seed: IntProperty(name="Seed", description="Another number, another one of its kind", min=0)
-    frames: IntProperty(name="Frames", description="How many frames to make", default=FRAMES, min=1, max=LONGEST)
-    loop: BoolProperty(name="Loop", description="After its last frame comes its first, without a jump", default=True)
-    start: IntProperty(name="Start", description="The frame of the timeline on which it begins", default=1, min=0)
+    seed: IntProperty(name="Seed", description="Another number, another one of its kind", min=0, options=UNKEYED)
+    frames: IntProperty(
+        name="Frames", description="How many frames to make", default=FRAMES, min=1, max=LONGEST, options=UNKEYED
+    )
+    loop: BoolProperty(
+        name="Loop", description="After its last frame comes its first, without a jump", default=True, options=UNKEYED
+    )
+    start: IntProperty(
+        name="Start", description="The frame of the timeline on which it begins", default=1, min=0, options=UNKEYED
+    )
     pixels: IntVectorProperty(
         name="Pixels",
         description="Width and height of its frames",
@@ -117,9 +126,16 @@ class EffectSettings(bpy.types.PropertyGroup):
         default=(SIZE, SIZE),
         min=LEAST_SIZE,
         max=MOST_SIZE,
+        options=UNKEYED,
     )
     side: IntProperty(
-        name="Pixels", description="Of a side of its tile", default=SIZE, min=LEAST_TILE, max=MOST_TILE, step=2
+        name="Pixels",
+        description="Of a side of its tile",
+        default=SIZE,
+        min=LEAST_TILE,
+        max=MOST_TILE,
+        step=2,
+        options=UNKEYED,
     )
     emitter: PointerProperty(
         name="Emitter",

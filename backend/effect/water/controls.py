@@ -165,11 +165,17 @@ def controls(cls: type[Water]) -> list[Control]:
 
 
 def create(kind: str, values: Mapping[str, Any]) -> Water:
-    """The controls of ``kind`` with ``values`` over its defaults. ``UsageError`` for names that it does not have."""
+    """The controls of ``kind`` with ``values`` over its defaults.
+
+    ``UsageError`` for names that it does not have, and for keys: a loop has no before and after.
+    """
     if kind not in KINDS:
         raise UsageError(f"There is no water called {kind!r:.40}.", f"There is {', '.join(KINDS)}.")
-    known = [control.name for control in controls(KINDS[kind])]
+    known = {control.name: control.label for control in controls(KINDS[kind])}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise UsageError(f"A {kind} has no {', '.join(unknown)}.", f"It has {', '.join(known)}.", unknown=unknown)
+    for name, value in values.items():
+        if isinstance(value, list | tuple):
+            raise UsageError(f"Water repeats in time, so its {known[name]} cannot have keys.", "Give it one value.")
     return KINDS[kind](**values)

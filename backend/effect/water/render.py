@@ -107,12 +107,9 @@ TEXTURES: Mapping[str, Callable[[Surface], torch.Tensor]] = {
 
 
 def asked(kind: str, controls: object) -> Water:
-    """The water that ``controls`` {name: value} describe. ``UsageError`` for keys: a loop has no before and after."""
+    """The water that ``controls`` {name: value} describe. ``UsageError`` for what ``create`` does not take."""
     if controls is not None and not isinstance(controls, dict):
         raise UsageError(f"Controls are names with values, not {controls!r:.60}.")
-    for name, value in (controls or {}).items():
-        if isinstance(value, list | tuple):
-            raise UsageError(f"Water repeats in time, so its {name} cannot have keys.", "Give it one value.")
     return create(kind, controls or {})
 
 
