@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from effect_bake import bake
 
 TESTS = Path(__file__).resolve().parent
@@ -185,3 +186,52 @@ def keyed():
 
 def test_only_what_can_be_keyed_takes_keys(blender):
     assert blender(keyed) == {"fire": ["fire"], "ocean": []}
+
+
+def cancelled(folder, follow):
+    """An effect that is cancelled while it is baked for the first time, followed or waited for; what has changed."""
+    import time
+    from pathlib import Path
+
+    import bpy
+    from paintover import jobs
+    from paintover.backend.errors import Cancelled
+    from paintover.effect import properties
+    from paintover.operators import effects
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    chosen = properties.of(scene)
+    chosen.kind, chosen.loop, chosen.side = "fire", False, 32
+
+    def there():
+        data = [sorted(things.keys()) for things in (bpy.data.objects, bpy.data.meshes, bpy.data.materials)]
+        return [
+            *data,
+            layer.objects.active.name,
+            [thing.name for thing in layer.objects.selected],
+            chosen.kind,
+            chosen.loop,
+        ]
+
+    before = there()
+    work = effects.effect_add_work(scene, "pool")
+    out = [there() != before]
+    try:
+        if follow:
+            jobs.start(work)
+            jobs.cancel()
+            while jobs.poll():
+                time.sleep(0.02)
+        else:
+            jobs.run(work, lambda _report: jobs.cancel())
+    except Cancelled:
+        out.append("cancelled")
+    files = [path.name for path in Path(folder, "paintover").rglob("*.*")]
+    return [*out, there() == before, files]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_nothing_is_left_of_an_effect_that_was_cancelled(blender, own_backend, tmp_path, follow):
+    assert blender(cancelled, tmp_path, follow) == [True, "cancelled", True, []]

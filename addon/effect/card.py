@@ -36,6 +36,8 @@ def discard(thing: "Object") -> None:
     mesh: Any = thing.data
     materials = list(mesh.materials)
     bpy.data.objects.remove(thing)
+    if mesh.users:  # a copy of the card has it too
+        return
     bpy.data.meshes.remove(mesh)
     for material in materials:
         if not material.users:

@@ -2,6 +2,8 @@
 
 # mypy: disable-error-code="valid-type"
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 from .. import jobs, paths, preferences
 from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, PaintoverError, UsageError
-from ..effect import bakes, card, domain, fluid, layer, leftovers, material, properties, request
+from ..effect import adding, bakes, card, domain, fluid, layer, leftovers, material, properties, request
 from ..effect.bakes import Baked
 from ..effect.properties import folder_of
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
@@ -65,20 +67,18 @@ def effect_add(
 def effect_add_work(
     scene: "Scene", kind: str = NEXT, emitter: "Object | None" = None, fluid: "Object | None" = None
 ) -> jobs.Work:
-    """``effect_add``, and bake it. Where that is refused nothing is left in the scene."""
+    """``effect_add``, and bake it. Where that is refused or cancelled nothing is left in the scene."""
     preferences.check_backend()
     jobs.check_free()
-    chosen, view_layer = properties.of(scene), _view_layer(scene)
-    before, active, selected = chosen.kind, view_layer.objects.active, list(view_layer.objects.selected)
+    before = adding.Before.of(scene, _view_layer(scene))
     thing = effect_add(scene, kind, emitter, fluid)
+    take_back = partial(before.restore, thing.name)
     try:
-        return effect_bake_work(scene, thing)
+        work = effect_bake_work(scene, thing)
     except PaintoverError:
-        card.discard(thing)
-        chosen.kind, view_layer.objects.active = before, active
-        for other in selected:
-            other.select_set(True, view_layer=view_layer)
+        take_back()
         raise
+    return replace(work, start=lambda: adding.Adding(work.start(), take_back))
 
 
 def _view_layer(scene: "Scene") -> "ViewLayer":
