@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import bpy
+from bpy.app.handlers import persistent
 
-from . import preferences
+from . import handlers, preferences
 from .backend.errors import Cancelled, PaintoverError, UsageError
 from .backend.words import pace
 
@@ -229,11 +230,24 @@ def redraw() -> None:
     session.status_shown = text is not None
 
 
+@persistent  # type: ignore[untyped-decorator]
+def _on_load(*_: object) -> None:
+    """What is said and done here is about the file that was open."""
+    running = session.running
+    abandon()
+    session.failure = None
+    session.notice = f"{running.work.title} was given up: another file was opened" if running is not None else ""
+
+
+_LISTENERS = (("load_post", _on_load),)
+
+
 def register() -> None:
-    """Nothing to do: the backend starts with its first job."""
+    handlers.listen(_LISTENERS)
 
 
 def unregister() -> None:
+    handlers.leave(_LISTENERS)
     abandon()
     close_backend()
     session.failure, session.notice = None, ""

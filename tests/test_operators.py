@@ -119,6 +119,7 @@ def complaints(tests, folder, rendered):
         "stop_job",
         "cancel_job",
         "dismiss_message",
+        "follow_job",
         "enable_passes",
         "render_passes",
         "keyframe_remove",

@@ -6,7 +6,7 @@ import bpy
 
 from .. import capture, jobs, preferences
 from ..backend.errors import BackendMissingError
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from .base import DirectOperator, FollowJob, WorkOperator, register_all, unregister_all
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -88,7 +88,7 @@ class DismissMessage(DirectOperator, bpy.types.Operator):
         return "Dismissed."
 
 
-CLASSES = (InstallBackend, StopJob, CancelJob, DismissMessage)
+CLASSES = (InstallBackend, FollowJob, StopJob, CancelJob, DismissMessage)
 
 
 def register() -> None:

@@ -46,38 +46,13 @@ class DirectOperator(Base):
         return {"FINISHED"}
 
 
-class WorkOperator(Base):
-    """An operator whose work takes time.
-
-    Invoked from a window it returns at once and follows the work with a timer; Esc cancels. Executed from a script,
-    or in the background, it runs to the end and returns.
-    """
+class Follower(Base):
+    """An operator that lives in a window as long as the running work does, and tells of its end."""
 
     timer = None
 
-    @abstractmethod
-    def work(self, context: "Context") -> jobs.Work:
-        """What to do."""
-
-    def execute(self, context: "Context") -> "Outcome":
-        try:
-            work = self.work(context)
-            jobs.run(work, jobs.printer(work.title) if bpy.app.background else None)
-        except PaintoverError as error:
-            return tell(self, error)
-        jobs.session.failure = None
-        self.report({"INFO"}, f"{work.title}: done.")
-        return {"FINISHED"}
-
-    def invoke(self, context: "Context", _event: "Event") -> "Outcome":
-        return self.execute(context) if bpy.app.background else self.follow(context)
-
-    def follow(self, context: "Context") -> "Outcome":
-        """Begin the work, and let the window live."""
-        try:
-            jobs.start(self.work(context))
-        except PaintoverError as error:
-            return tell(self, error)
+    def attach(self, context: "Context") -> "Outcome":
+        """Follow what runs, in the context's window."""
         self.timer = context.window_manager.event_timer_add(POLL_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
         jobs.redraw()
@@ -106,15 +81,69 @@ class WorkOperator(Base):
         return {"FINISHED"}
 
     def cancel(self, context: "Context") -> None:
-        """Blender ends the operator: its window closes, or another file is loaded."""
-        jobs.abandon()
+        """Blender ends the operator: its window closes, and the work goes on in another; or Blender quits, or loads
+        another file, and the work is given up there.
+        """
         self._leave(context)
+        if not bpy.app.timers.is_registered(follow_on):
+            bpy.app.timers.register(follow_on)  # later: here the window that closes is still among the others
 
     def _leave(self, context: "Context") -> None:
         if self.timer is not None:
             context.window_manager.event_timer_remove(self.timer)
             self.timer = None
         jobs.redraw()
+
+
+class WorkOperator(Follower):
+    """An operator whose work takes time.
+
+    Invoked from a window it returns at once and follows the work with a timer; Esc cancels. Executed from a script,
+    or in the background, it runs to the end and returns.
+    """
+
+    @abstractmethod
+    def work(self, context: "Context") -> jobs.Work:
+        """What to do."""
+
+    def execute(self, context: "Context") -> "Outcome":
+        try:
+            work = self.work(context)
+            jobs.run(work, jobs.printer(work.title) if bpy.app.background else None)
+        except PaintoverError as error:
+            return tell(self, error)
+        jobs.session.failure = None
+        self.report({"INFO"}, f"{work.title}: done.")
+        return {"FINISHED"}
+
+    def invoke(self, context: "Context", _event: "Event") -> "Outcome":
+        return self.execute(context) if bpy.app.background else self.follow(context)
+
+    def follow(self, context: "Context") -> "Outcome":
+        """Begin the work, and let the window live."""
+        try:
+            jobs.start(self.work(context))
+        except PaintoverError as error:
+            return tell(self, error)
+        return self.attach(context)
+
+
+class FollowJob(Follower, bpy.types.Operator):
+    bl_idname = "paintover.follow_job"
+    bl_label = "Paintover"
+    bl_description = "Go on with what was begun in a window that was closed"
+    bl_options = {"INTERNAL", "UNDO"}  # work may change the scene at its end
+
+    def invoke(self, context: "Context", _event: "Event") -> "Outcome":
+        return self.attach(context)
+
+
+def follow_on() -> None:
+    """Follow the running work in a window that is left."""
+    windows = bpy.context.window_manager.windows
+    if jobs.session.running is not None and windows:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.paintover.follow_job("INVOKE_DEFAULT")  # type: ignore[attr-defined]  # our own
 
 
 def register_all(classes: tuple[type[Any], ...]) -> None:

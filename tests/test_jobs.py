@@ -1,0 +1,111 @@
+"""Work that is followed in windows: which of them live, who presses Esc, what is said of it in the next file."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from processes import processes_of
+
+TESTS = Path(__file__).resolve().parent
+
+
+def windows_closed(tests):
+    """Work that is begun in a second window, which closes; the last window's file is replaced by another."""
+    import sys
+
+    sys.path.insert(0, tests)
+    import bpy
+    from paintover import jobs
+    from patience import Patient, patient, work_operator
+
+    tickets = []
+    work_operator(patient(tickets))
+    manager = bpy.context.window_manager
+    first = manager.windows[0]
+
+    def begin(window):
+        with bpy.context.temp_override(window=window):
+            bpy.ops.paintover.be_patient("INVOKE_DEFAULT")
+
+    out = {}
+    for ending in (Patient.finish, Patient.fail):
+        with bpy.context.temp_override(window=first):
+            bpy.ops.wm.window_new()
+        second = manager.windows[-1]
+        begin(second)
+        yield 0.5
+        with bpy.context.temp_override(window=second):
+            bpy.ops.wm.window_close()
+        yield 1.0
+        seen = [len(manager.windows), tickets[-1].ended, jobs.session.running is not None]
+        ending(tickets[-1])
+        yield 1.0
+        failure = str(jobs.session.failure or "")
+        out[ending.__name__] = [*seen, jobs.session.running is None, jobs.session.notice, failure]
+
+    begin(first)
+    yield 0.5
+    bpy.ops.wm.read_homefile(app_template="")  # it takes away the timer of these steps: there is no further one
+    out["load"] = [tickets[-1].ended, jobs.session.running is None, jobs.session.notice, str(jobs.session.failure)]
+    return out
+
+
+def test_work_outlives_its_window_but_not_its_file(blender, display):
+    blender.use_window(display)
+    out = blender(windows_closed, TESTS)
+    assert out["finish"] == [1, "", True, True, "Be Patient: done", ""]
+    assert out["fail"] == [1, "", True, True, "", "The work failed."]
+    assert out["load"] == ["cancel", True, "Be Patient was given up: another file was opened", "None"]
+    assert "Traceback" not in blender.output, blender.output
+
+
+QUIT = """
+import sys
+sys.path[:0] = {paths!r}
+import bpy, paintover
+paintover.register()
+from paintover import jobs
+from patience import work_operator
+
+work_operator(lambda: jobs.backend().submit("learn", {{}}))
+
+def begin():
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.paintover.be_patient("INVOKE_DEFAULT")
+    bpy.app.timers.register(leave, first_interval=0.5)
+
+def leave():
+    if jobs.session.running.ticket.poll():
+        print("working", flush=True)
+        sys.stdin.readline()
+        bpy.ops.wm.quit_blender()
+    return 0.1
+
+bpy.app.timers.register(begin, first_interval=0.5)
+"""
+
+
+def test_quitting_ends_the_work_of_a_window(blender, display, tmp_path):
+    blender.use_window(display)
+    worker = tmp_path / "worker"
+    worker.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{TESTS / 'peers' / 'worker.py'}'\n")
+    worker.chmod(0o755)
+    script = tmp_path / "quit.py"
+    script.write_text(QUIT.format(paths=[str(blender.folder), str(TESTS)]))
+    profile = blender.folder / "profile"
+    own = {"BLENDER_USER_RESOURCES": str(profile), "PAINTOVER_PYTHON": str(worker), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*blender.command, str(script)],
+        env=os.environ | blender.environment | own,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as program:
+        while "working" not in (line := program.stdout.readline()):
+            assert line, "it ended before it worked"
+        assert any("worker.py" in command for command in processes_of(profile))  # the test can see
+        said, _ = program.communicate("\n", timeout=60)
+    assert program.returncode == 0 and "Traceback" not in said, said
+    assert processes_of(profile) == []
