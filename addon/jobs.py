@@ -166,6 +166,14 @@ def cancel() -> None:
             ticket.cancel()
 
 
+def escape() -> None:
+    """What Esc asks for: the best so far of work that has one; other work is given up."""
+    if session.running is not None and session.running.work.stoppable:
+        stop()
+    else:
+        cancel()
+
+
 def abandon() -> None:
     """Give the running work up and forget it: nobody is left to follow it."""
     if session.running is not None:
@@ -219,7 +227,10 @@ def preview() -> Path | None:
 def redraw() -> None:
     """Draw Paintover's panels again, and the line of progress; pictures beside them are left alone."""
     running = session.running
-    text = f"{line(running.work.title, running.report)}   (Esc cancels)" if running is not None else None
+    text = None
+    if running is not None:
+        esc = "Esc stops, and keeps the best so far" if running.work.stoppable else "Esc cancels"
+        text = f"{line(running.work.title, running.report)}   ({esc})"
     for window in bpy.context.window_manager.windows:
         if window.workspace is not None and (text or session.status_shown):  # others write there too
             window.workspace.status_text_set(text)

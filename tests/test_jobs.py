@@ -60,6 +60,45 @@ def test_work_outlives_its_window_but_not_its_file(blender, display):
     assert "Traceback" not in blender.output, blender.output
 
 
+def escaped(tests):
+    """Esc while an animation plays, then when it stands still: in work that has a best so far, and in other work."""
+    import sys
+
+    sys.path.insert(0, tests)
+    import bpy
+    from patience import patient, work_operator
+
+    window = bpy.context.window_manager.windows[0]
+    out = {}
+    for value in ("PRESS", "RELEASE"):  # of the splash screen
+        window.event_simulate("ESC", value, x=300, y=300)
+        yield 0.5
+    for stoppable in (True, False):
+        tickets = []
+        work_operator(patient(tickets), stoppable)
+        with bpy.context.temp_override(window=window):
+            bpy.ops.paintover.be_patient("INVOKE_DEFAULT")
+            bpy.ops.screen.animation_play()
+        yield 0.5
+        seen = [window.screen.is_animation_playing]
+        for _ in range(2):
+            window.event_simulate("ESC", "PRESS", x=300, y=300)
+            yield 0.5
+            seen += [window.screen.is_animation_playing, tickets[-1].ended]
+            window.event_simulate("ESC", "RELEASE", x=300, y=300)
+            yield 0.5
+        out[str(stoppable)] = seen
+    return out
+
+
+def test_esc_means_the_animation_that_plays_and_then_the_best_so_far(blender, display):
+    blender.use_window(display)
+    blender.command.insert(1, "--enable-event-simulate")
+    out = blender(escaped, TESTS)
+    assert out["True"] == [True, False, "", False, "stop"]
+    assert out["False"] == [True, False, "", False, "cancel"]
+
+
 QUIT = """
 import sys
 sys.path[:0] = {paths!r}

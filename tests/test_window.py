@@ -195,14 +195,20 @@ def use(desk: Desk, blend: Path) -> None:
     assert state["failure"] == "" and look.is_file()
     desk.picture("07-trained")
 
-    # Esc gives up, and the look stays as it was.
+    # Cancel gives up, and the look stays as it was. Esc keeps what was learned.
     trained = look.read_bytes()
+    desk.press("continue_look", 0.65)
+    desk.until(lambda state: state["report"].get("step", 0) >= 1)
+    desk.press("cancel_job")
+    state = desk.finish()
+    assert "Cancelled" in state["notice"] and state["failure"] == ""
+    assert look.read_bytes() == trained
     desk.press("continue_look", 0.65)
     desk.until(lambda state: state["report"].get("step", 0) >= 1)
     desk.keys("Escape")
     state = desk.finish()
-    assert "Cancelled" in state["notice"] and state["failure"] == ""
-    assert look.read_bytes() == trained
+    assert state["notice"] == "Continue Look: done" and state["failure"] == ""
+    assert look.read_bytes() != trained
 
     desk.press("apply_look")
     state = desk.finish()

@@ -50,7 +50,7 @@ class InstallBackend(WorkOperator, bpy.types.Operator):
 class StopJob(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.stop_job"
     bl_label = "Stop (Keep Best)"
-    bl_description = "End the training now and keep the best look so far"
+    bl_description = "End the training now and keep the best look so far. Esc does the same"
 
     @classmethod
     def poll(cls, _context: "Context") -> bool:

@@ -46,6 +46,11 @@ class DirectOperator(Base):
         return {"FINISHED"}
 
 
+def _plays(context: "Context") -> bool:
+    """Whether Esc means the animation that plays, in whichever window."""
+    return any(window.screen.is_animation_playing for window in context.window_manager.windows)
+
+
 class Follower(Base):
     """An operator that lives in a window as long as the running work does, and tells of its end."""
 
@@ -59,8 +64,8 @@ class Follower(Base):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: "Context", event: "Event") -> "Outcome":
-        if event.type == "ESC" and event.value == "PRESS":
-            jobs.cancel()
+        if event.type == "ESC" and event.value == "PRESS" and not _plays(context):
+            jobs.escape()
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -98,8 +103,8 @@ class Follower(Base):
 class WorkOperator(Follower):
     """An operator whose work takes time.
 
-    Invoked from a window it returns at once and follows the work with a timer; Esc cancels. Executed from a script,
-    or in the background, it runs to the end and returns.
+    Invoked from a window it returns at once and follows the work with a timer; Esc cancels it, or stops it where there
+    is a best so far to keep. Executed from a script, or in the background, it runs to the end and returns.
     """
 
     @abstractmethod
