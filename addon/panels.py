@@ -57,7 +57,7 @@ class Main(Base):
             row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
         if jobs.session.notice:
             row = layout.row()
-            row.label(text=jobs.session.notice, icon="INFO")
+            words(row.column(), context, jobs.session.notice, "INFO")
             row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
         draw_job(layout, context)
 
