@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import bpy
 from bpy.app.handlers import persistent
 
-from . import handlers, preferences
+from . import capture, handlers, preferences
 from .backend.errors import Cancelled, PaintoverError, UsageError
 from .backend.words import pace
 
@@ -24,6 +24,10 @@ LINE_SECONDS = 2.0  # between lines of progress in a terminal
 
 Report = dict[str, Any]
 Sink = Callable[[Report], None]
+
+
+class BusyError(UsageError):
+    """Something else is under way. True only as long as that is."""
 
 
 class Ticket(Protocol):
@@ -120,9 +124,9 @@ def run(work: Work, on_progress: Sink | None = None) -> Report:
 
 
 def check_free() -> None:
-    """Raises UsageError while something else is under way."""
+    """Raises BusyError while something else is under way."""
     if session.running is not None:
-        raise UsageError(f"{session.running.work.title} is still running.", "Wait for it, or cancel it.")
+        raise BusyError(f"{session.running.work.title} is still running.", "Wait for it, or cancel it.")
 
 
 def start(work: Work) -> None:
@@ -141,6 +145,8 @@ def poll() -> bool:
     for report in news:
         running.report.update(report)
     if running.ticket.done:
+        if isinstance(session.failure, BusyError):
+            session.failure = None
         running.work.finish(running.ticket.result())
         return False
     session.running = running
@@ -182,11 +188,17 @@ def abandon() -> None:
 
 
 def note_failure(error: PaintoverError) -> None:
-    """Keep an error where the panels show it; a cancel is not one."""
+    """Keep an error where the panels show it, in place of what was said before; a cancel is not one."""
     if isinstance(error, Cancelled):
         session.failure, session.notice = None, "Cancelled"
     else:
-        session.failure = error
+        session.failure, session.notice = error, ""
+
+
+def dismiss() -> None:
+    """Put away what was said last, of a job and of a render."""
+    session.failure, session.notice = None, ""
+    capture.last_error = None
 
 
 def facts(report: Report) -> list[str]:
@@ -246,8 +258,9 @@ def _on_load(*_: object) -> None:
     """What is said and done here is about the file that was open."""
     running = session.running
     abandon()
-    session.failure = None
-    session.notice = f"{running.work.title} was given up: another file was opened" if running is not None else ""
+    dismiss()
+    if running is not None:
+        session.notice = f"{running.work.title} was given up: another file was opened"
 
 
 _LISTENERS = (("load_post", _on_load),)
@@ -261,4 +274,4 @@ def unregister() -> None:
     handlers.leave(_LISTENERS)
     abandon()
     close_backend()
-    session.failure, session.notice = None, ""
+    dismiss()

@@ -99,6 +99,45 @@ def test_esc_means_the_animation_that_plays_and_then_the_best_so_far(blender, di
     assert out["False"] == [True, False, "", False, "cancel"]
 
 
+def said_in_turn(tests, folder):
+    """What the panel says where a script begins something while something runs; then of an error, and another file."""
+    import sys
+
+    sys.path.insert(0, tests)
+    import bpy
+    from paintover import capture, jobs, status
+    from paintover.backend.errors import ShotError
+    from patience import Patient, patient
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    tickets = []
+    work = jobs.Work("Be Patient", patient(tickets))
+    jobs.start(work)
+    try:
+        jobs.start(work)
+    except jobs.BusyError as error:
+        jobs.note_failure(error)
+
+    def said():
+        return [line.text for line in status.failures()] + [jobs.session.notice]
+
+    out = [said()]
+    Patient.finish(tickets[0])
+    assert not jobs.poll()
+    out.append(said())
+    jobs.session.notice = "Be Patient: done"
+    jobs.note_failure(ShotError("It is broken."))
+    capture.last_error = ShotError("It was not kept.")
+    out.append(said())
+    bpy.ops.wm.open_mainfile(filepath=folder + "/shot.blend")
+    return [*out, said()]
+
+
+def test_what_is_said_is_of_now(blender, tmp_path):
+    said = blender(said_in_turn, TESTS, tmp_path)
+    assert said == [["Be Patient is still running.", ""], [""], ["It is broken.", "It was not kept.", ""], [""]]
+
+
 QUIT = """
 import sys
 sys.path[:0] = {paths!r}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import capture, jobs, preferences
+from .. import jobs, preferences
 from ..backend.errors import BackendMissingError
 from .base import DirectOperator, FollowJob, WorkOperator, register_all, unregister_all
 
@@ -83,8 +83,7 @@ class DismissMessage(DirectOperator, bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     def perform(self, _context: "Context") -> str:
-        jobs.session.notice, jobs.session.failure = "", None
-        capture.last_error = None
+        jobs.dismiss()
         return "Dismissed."
 
 
