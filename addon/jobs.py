@@ -20,6 +20,8 @@ from .backend.words import pace
 if TYPE_CHECKING:
     from .client import Backend
 
+# Kinds of areas, and of their regions, that show panels or the preferences.
+DRAWN_IN = frozenset({("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI"), ("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")})
 LINE_SECONDS = 2.0  # between lines of progress in a terminal
 
 Report = dict[str, Any]
@@ -248,7 +250,7 @@ def redraw() -> None:
             window.workspace.status_text_set(text)
         for area in window.screen.areas:
             for region in area.regions:
-                if (area.type, region.type) in {("PROPERTIES", "WINDOW"), ("IMAGE_EDITOR", "UI"), ("VIEW_3D", "UI")}:
+                if (area.type, region.type) in DRAWN_IN:
                     region.tag_redraw()
     session.status_shown = text is not None
 

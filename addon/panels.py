@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import compositor, jobs, pictures, properties, status
-from .drawing import draw_line, words
+from . import compositor, pictures, properties, status
+from .drawing import draw_line, draw_session
 from .effect.panel import Effects
 from .operators.base import register_all, unregister_all
 from .operators.keyframes import painting_file
@@ -18,48 +18,13 @@ else:
     Base = object
 
 
-def draw_job(layout: "UILayout", context: "Context") -> None:
-    """What is running: its progress, its numbers, its picture, and how to end it."""
-    running = jobs.session.running
-    if running is None:
-        return
-    box = layout.box()
-    report = running.report
-    box.progress(
-        text=f"{running.ending or running.work.title}  {report.get('fraction', 0.0):.0%}",
-        factor=report.get("fraction", 0.0),
-    )
-    if report.get("message"):
-        words(box, context, report["message"])
-    numbers = jobs.facts(report)
-    if numbers:
-        words(box, context, "   ".join(numbers))
-    preview = jobs.preview()
-    icon = pictures.icon(preview) if preview else 0
-    if icon:
-        box.template_icon(icon_value=icon, scale=8.0)
-    column = box.column(align=True)
-    if running.work.stoppable:
-        column.operator("paintover.stop_job", icon="CHECKMARK")
-    column.operator("paintover.cancel_job", icon="X")
-
-
 class Main(Base):
     bl_label = "Paintover"
 
     def draw(self, context: "Context") -> None:
-        layout = self.layout
-        for line in [*status.unsaved(), status.backend()]:
-            draw_line(layout, context, line)
-        for line in status.failures():
-            row = layout.box().row()
-            draw_line(row.column(), context, line)
-            row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
-        if jobs.session.notice:
-            row = layout.row()
-            words(row.column(), context, jobs.session.notice, "INFO")
-            row.operator("paintover.dismiss_message", text="", icon="X", emboss=False)
-        draw_job(layout, context)
+        for line in status.unsaved():
+            draw_line(self.layout, context, line)
+        draw_session(self.layout, context)
 
 
 class Passes(Base):

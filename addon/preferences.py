@@ -46,6 +46,10 @@ class PaintoverPreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: "Context") -> None:
+        from . import status  # late: all of them ask what is chosen here
+        from .drawing import draw_session
+        from .operators.backend import InstallBackend
+
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "backend")
@@ -54,7 +58,9 @@ class PaintoverPreferences(bpy.types.AddonPreferences):
         elif self.backend == "OWN":
             layout.prop(self, "base_python")
             layout.prop(self, "index")
-            layout.operator("paintover.install_backend", icon="IMPORT")
+            if status.backend().action != InstallBackend.bl_idname:  # else the line about it offers that
+                layout.operator(InstallBackend.bl_idname, icon="IMPORT")
+        draw_session(layout, context)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,47 @@ def test_what_is_said_is_of_now(blender, tmp_path):
     assert said == [["Be Patient is still running.", ""], [""], ["It is broken.", "It was not kept.", ""], [""]]
 
 
+def drawn_preferences(tests):
+    """Which words and which buttons the preferences show while the backend is installed, and after that failed."""
+    import sys
+    from types import SimpleNamespace
+    from unittest.mock import MagicMock
+
+    sys.path.insert(0, tests)
+    from paintover import jobs
+    from paintover.backend.errors import BackendMissingError
+    from paintover.preferences import PaintoverPreferences
+    from patience import patient
+
+    scale = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))
+    context = SimpleNamespace(preferences=scale, region=SimpleNamespace(width=2000))
+
+    def drawn():
+        layout = MagicMock()
+        for part in ("row", "column", "box"):
+            getattr(layout, part).return_value = layout
+        PaintoverPreferences.draw(SimpleNamespace(layout=layout, backend="OWN"), context)
+        buttons = [call.args[0].removeprefix("paintover.") for call in layout.operator.call_args_list]
+        words = [call.kwargs["text"] for call in (*layout.label.call_args_list, *layout.progress.call_args_list)]
+        return [buttons, words]
+
+    jobs.start(jobs.Work("Install Backend", patient([])))
+    out = [drawn()]
+    jobs.abandon()
+    jobs.note_failure(BackendMissingError("It could not be installed.", "Try again."))
+    return [*out, drawn()]
+
+
+def test_the_preferences_tell_of_an_install(blender, monkeypatch):
+    monkeypatch.delenv("PAINTOVER_PYTHON", raising=False)
+    missing = ["No backend is installed.", "Press Install Backend."]
+    running, failed = blender(drawn_preferences, TESTS)
+    assert running == [["install_backend", "cancel_job"], [*missing, "Install Backend  0%"]]
+    buttons, words = failed
+    assert words == [*missing, "It could not be installed.", "Try again."]
+    assert buttons == ["install_backend", "install_backend", "dismiss_message"]
+
+
 QUIT = """
 import sys
 sys.path[:0] = {paths!r}
