@@ -63,6 +63,12 @@ class PaintoverPreferences(bpy.types.AddonPreferences):
         draw_session(layout, context)
 
 
+class WrongChoiceError(BackendMissingError):
+    """The preferences name nothing that the backend could run in."""
+
+    action = "paintover.show_preferences"
+
+
 @dataclass(frozen=True)
 class BackendChoice:
     """The preferences as plain values: ``kind`` is one of ``BACKENDS``, empty paths are None."""
@@ -140,12 +146,12 @@ def check_backend() -> None:
     chosen = choice()
     if chosen.kind == "IN_PROCESS":
         if importlib.util.find_spec("torch") is None:
-            raise BackendMissingError("Blender's Python has no PyTorch.", "Choose another backend in the preferences.")
+            raise WrongChoiceError("Blender's Python has no PyTorch.", "Choose another backend in the preferences.")
     elif chosen.kind == "PYTHON":
         if chosen.python is None:
-            raise BackendMissingError("No Python is named.", "Name one in Paintover's preferences.")
+            raise WrongChoiceError("No Python is named.", "Name one in Paintover's preferences.")
         if not chosen.python.is_file():
-            raise BackendMissingError(f"There is no Python at {chosen.python}.", "Name another one in the preferences.")
+            raise WrongChoiceError(f"There is no Python at {chosen.python}.", "Name another one in the preferences.")
     elif own_python() is None:
         raise BackendMissingError("No backend is installed.", "Press Install Backend.")
 

@@ -149,18 +149,26 @@ def in_menu():
 
 def test_every_operator_says_what_it_does_and_stands_in_the_menu_where_f3_finds_it(blender):
     found = blender(descriptions)
-    unseen = {"dismiss_message", "follow_job"}  # the little cross beside a message; work whose window was closed
+    # The little cross beside a message, work whose window was closed, remedies.
+    unseen = {"dismiss_message", "follow_job", "show_preferences", "show_network"}
     for name, (label, description, options) in found.items():
         assert label and label[0].isupper() and len(description) > 20, name
         assert ("INTERNAL" in options) == (name in unseen)
     assert blender(in_menu) == sorted(set(found) - unseen)
 
 
-def test_every_remedy_is_an_operator(blender):
-    from addon.backend.errors import BY_CODE
+def remedies():
+    from paintover.backend.errors import PaintoverError
 
-    actions = {cls.action.removeprefix("paintover.") for cls in BY_CODE.values() if cls.action}
-    assert actions and actions <= set(blender(descriptions))
+    kinds = [PaintoverError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return sorted({kind.action.removeprefix("paintover.") for kind in kinds if kind.action})
+
+
+def test_every_remedy_is_an_operator(blender):
+    actions = set(blender(remedies))
+    assert {"install_backend", "show_network"} < actions <= set(blender(descriptions))
 
 
 def test_the_start_loads_nothing_heavy(blender_script):

@@ -53,10 +53,11 @@ def test_the_artist_reads_what_is_wrong_and_has_a_button(blender, tmp_path, monk
     }[way]
     if python:
         monkeypatch.setenv("PAINTOVER_PYTHON", str(python))
+    button = "show_preferences" if way == "gone" else "install_backend"
     line, said, panel = blender(asked, TESTS, tmp_path)
     assert words in said and remedy in said and "Traceback" not in said
     (failure,) = panel
-    assert words in failure[0] and remedy in failure[2] and failure[3] == "paintover.install_backend"
+    assert words in failure[0] and remedy in failure[2] and failure[3] == f"paintover.{button}"
     if way in ("none", "gone"):  # known without starting anything
         assert line == failure
     else:

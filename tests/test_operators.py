@@ -120,6 +120,8 @@ def complaints(tests, folder, rendered):
         "cancel_job",
         "dismiss_message",
         "follow_job",
+        "show_preferences",
+        "show_network",
         "enable_passes",
         "render_passes",
         "keyframe_remove",
@@ -150,6 +152,29 @@ def test_missing_things_are_said_in_words(blender, tmp_path, rendered):
     else:
         for name in ("train_look", "continue_look", "apply_look", "keyframe_suggest", "final_frames", "keyframe_add"):
             assert "Render Passes" in said[name], name
+
+
+def nothing_to_show():
+    """What the artist reads, and the button beside it, where a painting is not chosen, and where it is gone."""
+    import bpy
+    from paintover import status
+
+    entry = bpy.context.scene.paintover.keyframes.add()
+    entry.frame = 7
+    found = []
+    for entry.painting in ("", "//gone.png"):
+        try:
+            bpy.ops.paintover.keyframe_show()
+        except RuntimeError:
+            (line,) = status.failures()
+            found.append([line.text.partition(" at ")[0], line.remedy, line.action])
+    return found
+
+
+def test_a_missing_painting_is_not_offered_to_be_read_again(blender):
+    not_chosen, gone = blender(nothing_to_show)
+    assert not_chosen == ["No painting is chosen for frame 7.", "Choose its file.", ""]
+    assert gone == ["The painting of frame 7 is not", "Choose the file again.", ""]
 
 
 def unsupported(tests, folder):

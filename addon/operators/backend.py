@@ -11,13 +11,21 @@ from .base import DirectOperator, FollowJob, WorkOperator, register_all, unregis
 if TYPE_CHECKING:
     from bpy.types import Context
 
+    from .base import Outcome
+
+
+class OfflineError(BackendMissingError):
+    """Nothing can be downloaded: Blender must not go online."""
+
+    action = "paintover.show_network"
+
 
 def install_work() -> jobs.Work:
-    """Make the extension's own Python environment. Raises ``BackendMissingError`` where Blender must stay offline."""
+    """Make the extension's own Python environment. Raises ``OfflineError``."""
     from ..client.install import Installer
 
     if not bpy.app.online_access:
-        raise BackendMissingError(
+        raise OfflineError(
             "Blender is set to stay offline.",
             "Switch on Preferences > System > Network > Allow Online Access, or name an existing Python.",
         )
@@ -45,6 +53,28 @@ class InstallBackend(WorkOperator, bpy.types.Operator):
 
     def work(self, _context: "Context") -> jobs.Work:
         return install_work()
+
+
+class ShowPreferences(bpy.types.Operator):
+    bl_idname = "paintover.show_preferences"
+    bl_label = "Open Preferences"
+    bl_description = "Open Paintover's preferences, which name what the backend runs in"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: "Context") -> "Outcome":
+        bpy.ops.preferences.addon_show(module=preferences.PaintoverPreferences.bl_idname)
+        return {"FINISHED"}
+
+
+class ShowNetwork(bpy.types.Operator):
+    bl_idname = "paintover.show_network"
+    bl_label = "Open System Preferences"
+    bl_description = "Open Blender's preferences where Allow Online Access is"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: "Context") -> "Outcome":
+        bpy.ops.screen.userpref_show("INVOKE_DEFAULT", section="SYSTEM")
+        return {"FINISHED"}
 
 
 class StopJob(DirectOperator, bpy.types.Operator):
@@ -87,7 +117,7 @@ class DismissMessage(DirectOperator, bpy.types.Operator):
         return "Dismissed."
 
 
-CLASSES = (InstallBackend, FollowJob, StopJob, CancelJob, DismissMessage)
+CLASSES = (InstallBackend, FollowJob, ShowPreferences, ShowNetwork, StopJob, CancelJob, DismissMessage)
 
 
 def register() -> None:

@@ -21,11 +21,19 @@ def painting_file(keyframe: properties.PaintedKeyframe) -> Path:
     return compat.absolute_path(keyframe.painting)
 
 
-def _existing(keyframe: properties.PaintedKeyframe) -> Path:
-    """The file of a keyframe's painting. Raises ``PaintingError`` where it is gone."""
+class NoPaintingError(PaintingError):
+    """There is none to be read: reading it again does not help."""
+
+    action = ""
+
+
+def existing(keyframe: properties.PaintedKeyframe) -> Path:
+    """The file of a keyframe's painting. Raises ``NoPaintingError`` where none is chosen, or it is gone."""
     path = painting_file(keyframe)
+    if not keyframe.painting:
+        raise NoPaintingError(f"No painting is chosen for frame {keyframe.frame}.", "Choose its file.")
     if not path.is_file():
-        raise PaintingError(f"There is no painting at {path}.", "Choose the file again.")
+        raise NoPaintingError(f"The painting of frame {keyframe.frame} is not at {path}.", "Choose the file again.")
     return path
 
 
@@ -46,10 +54,10 @@ def find(scene: bpy.types.Scene, frame: int) -> properties.PaintedKeyframe | Non
 
 
 def selected(scene: bpy.types.Scene) -> properties.PaintedKeyframe:
-    """The painted frame that is selected in the list. Raises ``PaintingError`` if there is none."""
+    """The painted frame that is selected in the list. Raises ``NoPaintingError`` if there is none."""
     settings = properties.of(scene)
     if not 0 <= settings.keyframe_index < len(settings.keyframes):
-        raise PaintingError("No painted frame is selected.", "Add the current frame first.")
+        raise NoPaintingError("No painted frame is selected.", "Add the current frame first.")
     keyframe: properties.PaintedKeyframe = settings.keyframes[settings.keyframe_index]
     return keyframe
 
@@ -99,11 +107,11 @@ def keyframe_remove(scene: bpy.types.Scene) -> int:
 
 
 def keyframe_reload(scene: bpy.types.Scene) -> list[Path]:
-    """Read all paintings again from disk. Gives their files. Raises ``PaintingError`` where one is gone.
+    """Read all paintings again from disk. Gives their files. Raises ``NoPaintingError`` where one is gone.
 
     One that was painted on in Blender, and not saved, keeps its strokes: it is not read.
     """
-    files = [_existing(keyframe) for keyframe in properties.of(scene).keyframes]
+    files = [existing(keyframe) for keyframe in properties.of(scene).keyframes]
     read = [path for path in files if not any(image.is_dirty for image in showing(path))]
     for path in read:
         for image in showing(path):
@@ -194,7 +202,7 @@ class KeyframeShow(DirectOperator, bpy.types.Operator):
 
     def perform(self, context: "Context") -> str:
         keyframe = selected(context.scene)
-        path = _existing(keyframe)
+        path = existing(keyframe)
         check_idle()
         context.scene.frame_set(keyframe.frame)
         show_image(context, bpy.data.images.load(str(path), check_existing=True))

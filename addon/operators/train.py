@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import jobs, paths, properties
-from ..backend.errors import PaintingError
 from .base import WorkOperator, register_all, unregister_all
-from .keyframes import painting_file, save_painted
+from .keyframes import NoPaintingError, existing, save_painted
 from .shot import look_file, passes_folder, rendered_frames, trained_look
 
 if TYPE_CHECKING:
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
 
 
 def paintings(scene: bpy.types.Scene) -> dict[int, Path]:
-    """The painted frames and their files. Raises ``PaintingError`` if there are none, or a file is gone."""
-    found = {keyframe.frame: painting_file(keyframe) for keyframe in properties.of(scene).keyframes}
+    """The painted frames and their files. Raises ``NoPaintingError`` if there are none, or a file is gone."""
+    found = {keyframe.frame: existing(keyframe) for keyframe in properties.of(scene).keyframes}
     if not found:
-        raise PaintingError("No frame is painted yet.", "Add the current frame under Painted Frames and paint over it.")
-    for frame, path in found.items():
-        if not path.is_file():
-            raise PaintingError(f"The painting of frame {frame} is not at {path}.", "Choose the file again.")
+        raise NoPaintingError(
+            "No frame is painted yet.", "Add the current frame under Painted Frames and paint over it."
+        )
     return found
 
 
