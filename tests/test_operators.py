@@ -177,6 +177,30 @@ def test_a_missing_painting_is_not_offered_to_be_read_again(blender):
     assert gone == ["The painting of frame 7 is not", "Choose the file again.", ""]
 
 
+def shown_where(folder):
+    """What Show Painting says without an Image Editor on the screen, and with one."""
+    import bpy
+    from paintover.operators.keyframes import KeyframeShow, set_painting
+
+    scene = bpy.context.scene
+    image = bpy.data.images.new("painting", 4, 4)
+    image.filepath_raw, image.file_format = folder + "/painting.png", "PNG"
+    image.save()
+    set_painting(scene, 7, folder + "/painting.png")
+    found = []
+    for kind in ("VIEW_3D", "IMAGE_EDITOR"):
+        for area in bpy.context.screen.areas:
+            area.type = kind
+        found.append(KeyframeShow.perform(None, bpy.context))
+    return found
+
+
+def test_nothing_is_said_to_be_shown_where_no_image_editor_is(blender, tmp_path):
+    without, with_one = blender(shown_where, tmp_path)
+    assert "Open an Image Editor" in without
+    assert with_one == "Frame 7 is shown in the Image Editor."
+
+
 def unsupported(tests, folder):
     import sys
     from pathlib import Path

@@ -44,17 +44,19 @@ def save_image(image: bpy.types.Image, copy: Path | None = None) -> None:
         ) from error
 
 
-def show_image(context: "Context", image: bpy.types.Image, last: int = 1) -> None:
-    """Show ``image`` in every Image Editor of this screen that is not pinned; without a window, in none.
+def show_image(context: "Context", image: bpy.types.Image, last: int = 1) -> bool:
+    """Show ``image`` in every Image Editor of this screen that is not pinned; without a window, in none. Gives whether
+    there was one.
 
     ``last``: the last frame of a sequence, whose files bear the scene's own frame numbers.
     """
-    if context.screen is None:
-        return
-    for area in context.screen.areas:
+    shown = False
+    for area in context.screen.areas if context.screen is not None else ():
         space = area.spaces.active
         if isinstance(space, bpy.types.SpaceImageEditor) and not space.use_image_pin:
+            shown = True
             space.image = image
             if image.source == "SEQUENCE":
                 play(space.image_user, 1, last)
             area.tag_redraw()
+    return shown

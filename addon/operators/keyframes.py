@@ -205,8 +205,9 @@ class KeyframeShow(DirectOperator, bpy.types.Operator):
         path = existing(keyframe)
         check_idle()
         context.scene.frame_set(keyframe.frame)
-        show_image(context, bpy.data.images.load(str(path), check_existing=True))
-        return f"Frame {keyframe.frame} is shown in the Image Editor."
+        if show_image(context, bpy.data.images.load(str(path), check_existing=True)):
+            return f"Frame {keyframe.frame} is shown in the Image Editor."
+        return f"This is frame {keyframe.frame}. Open an Image Editor to see its painting."
 
 
 class KeyframeRoughPaint(WorkOperator, bpy.types.Operator):
