@@ -117,6 +117,11 @@ def said_in_turn(tests, folder):
         jobs.start(work)
     except jobs.BusyError as error:
         jobs.note_failure(error)
+    grey = [not operator.poll() for operator in (bpy.ops.paintover.train_look, bpy.ops.paintover.enable_passes)]
+    try:
+        bpy.ops.paintover.train_look()
+    except RuntimeError as error:
+        grey.append("Be Patient is still running. Wait for it, or cancel it." in str(error))
 
     def said():
         return [line.text for line in status.failures()] + [jobs.session.notice]
@@ -124,17 +129,24 @@ def said_in_turn(tests, folder):
     out = [said()]
     Patient.finish(tickets[0])
     assert not jobs.poll()
+    grey.append(not bpy.ops.paintover.train_look.poll())
     out.append(said())
     jobs.session.notice = "Be Patient: done"
     jobs.note_failure(ShotError("It is broken."))
     capture.last_error = ShotError("It was not kept.")
     out.append(said())
     bpy.ops.wm.open_mainfile(filepath=folder + "/shot.blend")
-    return [*out, said()]
+    return [*out, said(), grey]
 
 
 def test_what_is_said_is_of_now(blender, tmp_path):
-    said = blender(said_in_turn, TESTS, tmp_path)
+    *said, grey = blender(said_in_turn, TESTS, tmp_path)
+    assert grey == [
+        True,
+        False,
+        True,
+        False,
+    ]  # while it runs what is work too, and why; not what is not; not afterwards
     assert said == [["Be Patient is still running.", ""], [""], ["It is broken.", "It was not kept.", ""], [""]]
 
 

@@ -107,6 +107,15 @@ class WorkOperator(Follower):
     is a best so far to keep. Executed from a script, or in the background, it runs to the end and returns.
     """
 
+    @classmethod
+    def poll(cls, _context: "Context") -> bool:
+        try:
+            jobs.check_free()
+        except jobs.BusyError as error:
+            cls.poll_message_set(str(error))
+            return False
+        return True
+
     @abstractmethod
     def work(self, context: "Context") -> jobs.Work:
         """What to do."""
