@@ -149,5 +149,5 @@ def look(scene: "Scene") -> Line:
 
 def painting(path: Path) -> Line:
     if not path.is_file():
-        return Line("The painting is gone", "ERROR", "", "paintover.keyframe_reload")
+        return Line("The painting is gone", "ERROR")
     return Line(path.name)

@@ -123,8 +123,9 @@ class ShowStyled(DirectOperator, bpy.types.Operator):
     def perform(self, context: "Context") -> str:
         image = styled_sequence(context.scene)
         image.use_view_as_render = True  # as the final frame will look, through the scene's view transform
-        show_image(context, image, styled_frames(context.scene)[-1])
-        return f"{image.name} is shown in the Image Editor."
+        if show_image(context, image, styled_frames(context.scene)[-1]):
+            return f"{image.name} is shown in the Image Editor."
+        return f"{image.name} is loaded. Open an Image Editor to see it."
 
 
 CLASSES = (ApplyLook, ShowStyled)
