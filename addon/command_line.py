@@ -23,7 +23,7 @@ from .operators.effects import effect_bake
 from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_painting
 from .operators.passes import enable_passes, render_passes
 from .operators.shot import trained_look
-from .operators.train import train_look
+from .operators.train import not_painted, train_look
 
 Frames = tuple[int, int]
 
@@ -81,6 +81,8 @@ def train(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     if options.out is not None:
         settings.look = str(options.out.absolute())
     value = train_look(scene, options.resume, jobs.printer("Train Look"))
+    if warning := not_painted(value):
+        print(f"{warning}.", file=sys.stderr, flush=True)
     return f"Trained {value['steps']} steps in {value['seconds']:.0f} seconds: {value['look']}"
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import capture, compat, compositor, jobs, passes, paths, preferences, stylise
+from . import capture, compat, compositor, jobs, passes, paths, preferences, properties, stylise
 from .backend.errors import PaintoverError
+from .operators.keyframes import painting_file
 from .operators.shot import RENDER_REMEDY, look_file
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ def styled(scene: "Scene") -> Line:
         return Line("Styling again what was rendered before the painted frame", "SORTTIME", "", "paintover.cancel_job")
     if not frames:
         return Line("Nothing is styled yet", "INFO")
+    trained = _time(look_file(scene))
+    before = [frame for frame in frames if _time(paths.frame_path(places.styled, places.name, frame)) < trained]
+    if before:
+        text = f"Styled: {frames_text(frames)}; by an earlier look: {paths.spoken(before)}"
+        return Line(text, "INFO", "Apply the look.")
     return Line(f"Styled: {frames_text(frames)}", "CHECKMARK")
 
 
@@ -144,7 +150,16 @@ def look(scene: "Scene") -> Line:
     path = look_file(scene)
     if not path.is_file():
         return Line("No look is trained yet", "INFO")
+    trained = path.stat().st_mtime
+    later = [key.frame for key in properties.of(scene).keyframes if _time(painting_file(key)) > trained]
+    if later:
+        return Line(f"{path.name}; painted on since: {paths.spoken(sorted(later))}", "INFO", "Train or Continue.")
     return Line(f"{path.name}", "CHECKMARK")
+
+
+def _time(path: Path) -> float:
+    """When a file was changed last; where there is none, long ago."""
+    return path.stat().st_mtime if path.is_file() else 0.0
 
 
 def painting(path: Path) -> Line:

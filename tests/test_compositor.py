@@ -227,11 +227,14 @@ def test_a_scene_leaves_the_nodes_of_another_alone(blender, tmp_path):
 
 
 def style_more(folder):
-    """The frames that the node in the compositor shows, when the look has been given to more of them."""
+    """The frames that the node in the compositor shows, when the look has been given to more of them, and what the
+    panel says.
+    """
+    import os
     from pathlib import Path
 
     import bpy
-    from paintover import compositor, jobs, paths
+    from paintover import compositor, jobs, paths, status
     from paintover.operators import apply
     from paintover.operators import compositor as operators
 
@@ -262,6 +265,22 @@ def style_more(folder):
     for missed, dropped in (([], []), ([5, 6, 9], []), ([], [2])):
         apply.apply_look_work(scene).finish({"unreached": missed, "dropped": dropped})
         said.append(jobs.session.notice)
+
+    def told():
+        return [line.text for line in (status.look(scene), status.styled(scene), *status.final(scene))]
+
+    def changed(path, second):
+        path.touch()
+        os.utime(path, (second, second))
+
+    for number, path in enumerate([places.look, *sorted(places.styled.iterdir())]):
+        changed(path, 1000 + number)
+    said.append(told())
+    changed(places.look, 2000)
+    keyframe = scene.paintover.keyframes.add()
+    keyframe.frame, keyframe.painting = 2, folder + "/painted.png"
+    changed(Path(keyframe.painting), 3000)
+    said.append(told())
     return [*out, said]
 
 
@@ -272,3 +291,7 @@ def test_the_compositor_shows_the_frames_that_have_come(blender, tmp_path):
     assert shown == [True, [3, 1, 0.5], [3, 3, 0.5]]
     assert said[0] == "" and said[1].startswith("No paint came to 5 to 6, 9:")
     assert said[2].startswith("The paintings of 2 were not laid")
+    bare = "Not styled, so final frames show the render: 2"
+    assert said[3] == ["Scene.look", "Styled: 2 frames, 3 to 5", bare]
+    earlier = "Styled: 2 frames, 3 to 5; by an earlier look: 3, 5"
+    assert said[4] == ["Scene.look; painted on since: 2", earlier, bare]

@@ -344,6 +344,15 @@ def test_preview_and_progress(sliding: Path, tmp_path: Path) -> None:
     assert LookFile.open(tmp_path / "b.look").card["training"]["steps"] == 2
 
 
+def test_a_painting_that_is_just_the_render_is_named(sliding: Path, tmp_path: Path) -> None:
+    shot = Shot.open(sliding / "shot")
+    images.write_png(tmp_path / "bare.png", guides.in_bytes(guides.read_display(shot, 4)))
+    images.write_png(tmp_path / "painted.png", slide.painted(2))
+    paint = {"2": str(tmp_path / "painted.png"), "4": str(tmp_path / "bare.png")}
+    trained = do("look.train", shot=shot.folder, paint=paint, out=tmp_path / "a.look", steps=1)
+    assert trained["unpainted"] == [4]
+
+
 def test_unpainted_areas_are_not_learned_from(sliding: Path, tmp_path: Path) -> None:
     """Garbage under transparent paint changes nothing."""
     weights = []

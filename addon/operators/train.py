@@ -45,7 +45,21 @@ def train_look_work(scene: bpy.types.Scene, resume: bool = False) -> jobs.Work:
         "resume": resume,
         "preview": str(preview_file(scene)),
     }
-    return jobs.request("Continue Look" if resume else "Train Look", "look.train", params, stoppable=True)
+
+    def finish(value: jobs.Report) -> None:
+        jobs.session.notice = not_painted(value)
+
+    return jobs.request("Continue Look" if resume else "Train Look", "look.train", params, finish, stoppable=True)
+
+
+def not_painted(value: jobs.Report) -> str:
+    """What to tell the artist of paintings that are just the render; "" where all are painted."""
+    if not value["unpainted"]:
+        return ""
+    return (
+        f"Nothing is painted yet on {paths.spoken(value['unpainted'])}: the look has learned the render there."
+        " Paint over it, or remove it from Painted Frames, and train again"
+    )
 
 
 def train_look(

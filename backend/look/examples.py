@@ -20,6 +20,7 @@ from .model import Example, padded
 REACH = 48  # frames: further than this from a key frame little of its painting is left to be seen
 OTHERS = 6  # frames besides the key frames to learn from
 LEAST = 16  # painted pixels: of fewer there are no colours to speak of
+ROUNDED = 8  # levels of 255: further off is no paint program's rounding
 MEMORY = 1.5e9  # bytes that all examples together may take
 
 
@@ -48,6 +49,12 @@ def _painted(path: Path, size: tuple[int, int], **details: int) -> ByteImage:
             **details,
         )
     return pixels
+
+
+def is_unpainted(painting: ByteImage, render: ByteImage) -> bool:
+    """Whether a painting (H, W, 4) is just the ``render`` (H, W, 3) that it is to be painted over."""
+    away = np.abs(painting[..., :3].astype(np.int16) - render).max(-1)
+    return np.count_nonzero((away > ROUNDED) & (painting[..., 3] > 127)) < LEAST
 
 
 def spread(shot: Shot, keys: list[int]) -> list[int]:

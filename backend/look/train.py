@@ -19,7 +19,7 @@ from ..learning.blocks import parameter_count
 from ..learning.loop import Budget, Outcome, fit, try_drawing
 from ..shot import Shot
 from . import guides, tiles
-from .examples import gather, gather_images, read_paintings
+from .examples import gather, gather_images, is_unpainted, read_paintings
 from .file import LookFile
 from .generator import CELL, Config
 from .model import Example, LookModel, no_history, sparse
@@ -44,7 +44,8 @@ def train(
     """Train on ``paint`` (frame to painting) of ``shot``, or on ``images`` (image to painting), and save ``out``.
 
     ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, from the training state
-    beside it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was.
+    beside it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was. Told apart
+    are frames whose paintings are just the render, ``unpainted``: that has been learned too.
 
     Raises what reading the shot and the paintings raises (``ShotError``, ``PaintingError``), ``LookError`` for a
     training state that cannot be gone on with, ``UsageError``, ``OutputError`` and ``Cancelled``.
@@ -98,6 +99,7 @@ def train(
         "seconds": outcome.seconds,
         "stopped": outcome.stopped,
         "scores": scores,
+        "unpainted": [number for number in sorted(renders) if is_unpainted(paintings[number], renders[number])],
     }
 
 
