@@ -15,6 +15,7 @@ Socket = Any
 Scene = Any
 
 IS_5 = bpy.app.version >= (5, 0, 0)
+VECTORS_OF_ORTHO = IS_5  # whether Cycles writes true vectors for an orthographic camera that moves
 OUTPUT = "NodeGroupOutput" if IS_5 else "CompositorNodeComposite"
 
 

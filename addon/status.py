@@ -58,6 +58,10 @@ def needed_passes(scene: "Scene") -> list[Line]:
     missing = passes.missing(passes.main_layer(scene))
     lines = [Line(f"{len(missing)} passes are off: {', '.join(missing)}", "ERROR", "", "paintover.enable_passes")]
     warnings = [Line(text, "ERROR", "", "paintover.enable_passes") for text in passes.warnings(scene)]
+    camera = scene.camera.data if scene.camera is not None else None
+    if not compat.VECTORS_OF_ORTHO and isinstance(camera, bpy.types.Camera) and camera.type == "ORTHO":
+        text = "Before Blender 5 the Vector pass is wrong for an orthographic camera that moves: no paint is carried"
+        warnings.append(Line(text, "INFO", "Let it stand still, or render in Blender 5."))
     if capture.is_on(scene):
         try:
             capture.check(scene)

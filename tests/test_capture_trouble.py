@@ -135,6 +135,10 @@ def go_wrong(folder):
     scene.frame_set(32)
     bpy.ops.render.render()
     out["nothing said"] = status.needed_passes(scene)
+    scene.camera.data.type = "ORTHO"
+    said = [line.text for line in status.needed_passes(scene)]
+    out["orthographic"] = said == [] if bpy.app.version >= (5, 0, 0) else "orthographic" in said[0]
+    scene.camera.data.type = "PERSP"
     out["muted strip"] = (places.passes / "Scene_0032.exr").exists()
     editor.strips[0].mute = False
     rendering.render_range(scene, 31, 31)
@@ -163,7 +167,7 @@ def test_what_goes_wrong_stays_out_of_the_render(blender, tmp_path):
     assert out["well again"] == [True, ["Scene_0009.exr", "shot.json"]]
     strips, step = out["said of it"]
     assert "no passes are saved" in strips and "Frame Step is 2" in step
-    assert out["nothing said"] == []
+    assert out["nothing said"] == [] and out["orthographic"]
     assert any("share the folder" in text for text in out["said of twins"])
     assert out["linked twin"] == [["Scene", "Scene"], None]
     assert out["region"] == [
