@@ -33,7 +33,7 @@ _MODELLED = 512  # rows from which on relief no longer grows with the picture: d
 _SIZES = (0.3, 0.6, 1.0, 1.0, 0.7)  # how much relief of 1, 2, 4, 8 and 16 pixels counts
 _TURNED, _SUNKEN = 0.42, 0.45  # how much light a slope gets more, or less, and how much less a hollow gets
 _DEEP = 4  # pixels: depth is not drawn as finely as density
-_ABOVE, _ASIDE = 0.2, 0.1  # of a frame, from its top and from its sides, over which gas thins out
+_ABOVE, _ASIDE, _BELOW = 0.2, 0.1, 0.04  # of a frame, from its top, its sides and its foot, over which gas thins out
 _FAINT = 1e-3
 LARGEST = 1_500_000  # pixels that are shaded at once
 _BAND = 256  # rows of which the brightness is taken at once
@@ -90,11 +90,11 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
 def fading(density: Tensor) -> Tensor:
     """How far gas of an optical depth (H, W) is seen in a frame, 0..1: toward the top and the sides it thins out.
 
-    What the box can hold ends there, but nobody shall see where.
+    What the box can hold ends there, but nobody shall see where; nor, at its foot, that the floor was flat.
     """
     height, width = density.shape
     across, down = (torch.arange(width) + 0.5) / width, (torch.arange(height) + 0.5) / height
-    aside, above = torch.minimum(across, across.flip(0)) / _ASIDE, down / _ABOVE
+    aside, above = torch.minimum(across, across.flip(0)) / _ASIDE, torch.minimum(down / _ABOVE, down.flip(0) / _BELOW)
     left = (aside.clamp(max=1) * above.clamp(max=1)[:, None]) ** 4
     there = density.clamp(min=1e-3)
     return torch.expm1(-left * there) / torch.expm1(-there)
