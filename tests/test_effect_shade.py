@@ -87,7 +87,8 @@ def test_a_hollow_is_darker_than_a_hill():
 
 
 def test_gas_thins_out_where_the_box_ends():
-    thin, thick = fading(torch.full((100, 100), 0.1)), fading(torch.full((100, 100), 10.0))
+    thin, thick = (fading(torch.full((100, 100), density), "smoke") for density in (0.1, 10.0))
+    assert fading(torch.full((100, 100), 0.1), "fire")[40:, 40:60].min() == 1  # flames stand on what burns
     for seen in (thin, thick):
         assert seen[40:96, 40:60].min() == 1
         assert max(seen[0].max(), seen[-1].max(), seen[:, 0].max(), seen[:, -1].max()) < 0.01

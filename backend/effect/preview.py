@@ -117,7 +117,7 @@ def _drawn(kind: str, view: View, values: Mapping[str, Value], shape: tuple[int,
         factor *= 2
     fine = enlarged(view.picture, factor)
     rgba = shade(fine, view.lit, Shading.of(kind, values), factor, number(values["size"]))
-    rgba = rgba * fading(fine[0, CHANNELS.index("optical_depth")])
+    rgba = rgba * fading(fine[0, CHANNELS.index("optical_depth")], kind)
     rgba = F.interpolate(rgba, (height, width), mode="bilinear", align_corners=False, antialias=True)[0]
     return rgba[:3] + footage.BACKDROP * (1 - rgba[3:])
 

@@ -269,7 +269,7 @@ class _Run:
         fine = fine.cpu()
         shaded = shade(fine, view.lit.resized(self.bake.small), shading, self.bake.factor, height)
         part = (0, slice(None), slice(fine.shape[2] - rows, None), slice(left, left + width))
-        rgba = shaded[part] * fading(fine[part][CHANNELS.index("optical_depth")])
+        rgba = shaded[part] * fading(fine[part][CHANNELS.index("optical_depth")], self.bake.kind)
         if not bool(rgba.isfinite().all() and fine[part].isfinite().all()):
             raise EffectError(
                 f"Frame {self.bake.start + frame} came out with values that are no numbers.",

@@ -87,15 +87,18 @@ def shade(fine: Tensor, lit: Lit, shading: Shading, factor: int, height: float, 
     return torch.cat(bands, 2)
 
 
-def fading(density: Tensor) -> Tensor:
+def fading(density: Tensor, kind: str) -> Tensor:
     """How far gas of an optical depth (H, W) is seen in a frame, 0..1: toward the top and the sides it thins out.
 
-    What the box can hold ends there, but nobody shall see where; nor, at its foot, that the floor was flat.
+    What the box can hold ends there, but nobody shall see where; nor, at its foot, that the floor was flat. Flames do
+    stand on what burns.
     """
     height, width = density.shape
     across, down = (torch.arange(width) + 0.5) / width, (torch.arange(height) + 0.5) / height
-    aside, above = torch.minimum(across, across.flip(0)) / _ASIDE, torch.minimum(down / _ABOVE, down.flip(0) / _BELOW)
-    left = (aside.clamp(max=1) * above.clamp(max=1)[:, None]) ** 4
+    aside, along = torch.minimum(across, across.flip(0)) / _ASIDE, down / _ABOVE
+    if kind != "fire":
+        along = torch.minimum(along, down.flip(0) / _BELOW)
+    left = (aside.clamp(max=1) * along.clamp(max=1)[:, None]) ** 4
     there = density.clamp(min=1e-3)
     return torch.expm1(-left * there) / torch.expm1(-there)
 
