@@ -17,6 +17,7 @@ from . import capture, jobs, paths, properties
 from .backend.arguments import frame_range, painted_frame
 from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, FrameRangeError, PaintoverError, UsageError
 from .effect.properties import in_scene, of
+from .final import output_folder
 from .operators.apply import apply_look, missed
 from .operators.compositor import compositor_insert, final_frames
 from .operators.effects import effect_bake
@@ -115,12 +116,13 @@ def render(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Passes, look, compositor, and final frames with the scene's own output settings."""
     properties.of(scene).look = str(options.look.absolute())
     trained_look(scene)
+    folder = output_folder(scene)
     options.frames = first, last = _work_on(scene, options.frames)
     print(passes(scene, options), flush=True)
     print(apply(scene, options), flush=True)
     compositor_insert(scene)
     value = final_frames(scene, first, last, jobs.printer("Final Frames"))
-    return f"{len(value['frames'])} final frames: {bpy.path.abspath(scene.render.filepath)}"
+    return f"{len(value['frames'])} final frames: {folder}"
 
 
 def effects(scene: bpy.types.Scene, _options: argparse.Namespace) -> str:

@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 
 from . import capture, compat, exr, handlers, paths, properties, saved_render
 from .backend import errors
+from .backend.room import check_room
 from .compat import Node
 from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
@@ -24,7 +25,7 @@ class FinalTask(Task):
 
     A movie is one file: it has every such frame from the first to the last. The scene stays as it is; a sequencer is
     left out. Fails with FrameRangeError (a frame is not in the shot), ShotError (a pass that the compositor needs is
-    not, a frame is torn, or Blender refused).
+    not, a frame is torn, or Blender refused), OutputError.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ def composited_from_shot(
     artist's would be. The artist's tree is never touched.
     """
     global _under_way
+    output_folder(scene)
     there = set(paths.frames_in(passes_folder, name))
     gone = [frame for frame in frames if frame not in there]
     if gone:
@@ -127,6 +129,21 @@ def composited_from_shot(
     finally:
         _under_way -= 1
         sweep()
+
+
+def output_folder(scene: bpy.types.Scene) -> Path:
+    """Where the final frames go. Raises OutputError where nothing can be written there: that is better known before
+    hours of rendering.
+    """
+    try:
+        folder = Path(scene.render.frame_path()).absolute().parent
+    except RuntimeError as error:
+        raise errors.OutputError(
+            f"The output path {scene.render.filepath} cannot be read: {str(error).strip().splitlines()[-1]}",
+            "Correct it in the Output Properties.",
+        ) from error
+    check_room(folder)
+    return folder
 
 
 def _check_size(scene: bpy.types.Scene, frame: Path) -> None:

@@ -6,9 +6,7 @@ A verb checks its parameters, then imports what it needs: torch is loaded by the
 import contextlib
 import logging
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +16,7 @@ from .errors import BackendError, BackendMissingError, Cancelled, OutputError, P
 from .job import Job
 from .params import Params
 from .protocol import PROTOCOL, plain
+from .room import check_file, check_room
 
 Verb: TypeAlias = Callable[[Params, Job], dict[str, Any]]
 
@@ -70,33 +69,6 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
             f"The backend stumbled: {type(error).__name__}: {error}",
             "This is a fault in Paintover. The traceback is in the backend's log: please report it.",
         ) from error
-
-
-def _check_room(folder: Path, size: int = 0) -> None:
-    """Raise ``OutputError`` before any work is done whose result, of ``size`` bytes, could not be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise OutputError(
-            f"Nothing can be written to {folder}: {error.strerror}.",
-            "Check that the disk has room and that you may write there, or choose another folder.",
-            path=str(folder),
-        ) from error
-    if free < size:
-        raise OutputError(
-            f"The disk that holds {folder} is nearly full: {free / 1e6:.1f} MB are free, {size / 1e6:.0f} are needed.",
-            "Make room on it, or choose another folder.",
-            path=str(folder),
-        )
-
-
-def _check_file(path: Path, size: int = 0) -> None:
-    """The same for a file."""
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Name a file in it, or another one.", path=str(path))
-    _check_room(path.parent, size)
 
 
 @contextlib.contextmanager
@@ -182,7 +154,7 @@ def look_train(params: Params, job: Job) -> dict[str, Any]:
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None
-    _check_file(out, TRAINED_BYTES)
+    check_file(out, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(shot=shot, images=sources, paint=paint, out=out, job=job, **how)
 
@@ -201,7 +173,7 @@ def look_apply(params: Params, job: Job) -> dict[str, Any]:
     from .shot import Shot
 
     shot = Shot.open(folder) if folder else None
-    _check_room(out)
+    check_room(out)
     if shot is None:
         return apply_images(images=images, look=look, out=out, job=job)
     with _one_by_one(out, "frame"):
@@ -228,7 +200,7 @@ def look_paint(params: Params, job: Job) -> dict[str, Any]:
     from .strokes import rough_paint
 
     shot = Shot.open(folder)
-    _check_file(out)
+    check_file(out)
     write_png(out, rough_paint(shot, frame, seed or 0, job))
     return {"painting": out}
 
@@ -250,7 +222,7 @@ def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     from .effect.dataset import simulate
 
-    _check_room(out)
+    check_room(out)
     with _one_by_one(out, "simulation"):
         return simulate(kind, out, job, recipe, seed or 0, sims)
 
@@ -277,7 +249,7 @@ def effect_render(params: Params, job: Job) -> dict[str, Any]:
     from .effect.panel import WATER, check_kind
 
     check_kind(kind)
-    _check_room(out)
+    check_room(out)
     with _one_by_one(out, "frame"):
         if kind in WATER:
             from .effect.water.render import render as render_water
@@ -330,7 +302,7 @@ def effect_preview(params: Params, job: Job) -> dict[str, Any]:
     from .effect.preview import preview
 
     check_kind(kind)
-    _check_file(out)
+    check_file(out)
     return preview(
         kind=kind,
         out=out,
@@ -365,7 +337,7 @@ def effect_flipbook(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     from .effect.flipbook import flipbook
 
-    _check_file(frames["out"])
+    check_file(frames["out"])
     return flipbook(rows=rows, columns=columns, cell=cell, movie=movie, job=job, **frames)
 
 
@@ -375,7 +347,7 @@ def effect_movie(params: Params, job: Job) -> dict[str, Any]:
     params.finish()
     from .effect.movie import movie
 
-    _check_file(frames["out"])
+    check_file(frames["out"])
     return movie(width=width, job=job, **frames)
 
 
@@ -388,7 +360,7 @@ def effect_train(params: Params, job: Job) -> dict[str, Any]:
         raise UsageError("effect.train goes on, or begins from other weights, not both.")
     from .effect.train import train
 
-    _check_file(out, TRAINED_BYTES)
+    check_file(out, TRAINED_BYTES)
     with _all_or_nothing(out):
         return train(kind=kind, data=data, out=out, recipe=recipe, begin=begin, job=job, **how)
 

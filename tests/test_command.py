@@ -96,6 +96,13 @@ def test_all_at_once_keeps_what_is_there_and_newer_than_the_blend(machine, shot,
     assert list(final_frames(shot)) == [f"frame_000{n}.png" for n in (2, 3, 4)]
 
 
+def test_no_place_for_final_frames_is_said_before_hours_of_rendering(machine, shot, look):
+    (shot.parent / "final").touch()  # a file where the folder should be: that stops root too
+    done = machine.paintover(shot, "render", "--look", look)
+    assert done.returncode == 1 and f"Nothing can be written to {shot.parent / 'final'}" in done.stderr, done.stderr
+    assert not (shot.parent / "paintover").exists(), "nothing was rendered"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
