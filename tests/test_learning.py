@@ -10,7 +10,7 @@ from backend.errors import Cancelled, LookError
 from backend.job import Job
 from backend.learning import checkpoint, losses, strict
 from backend.learning.augment import symmetry
-from backend.learning.blocks import shuffled
+from backend.learning.blocks import doubled, shuffled
 from backend.learning.discriminators import PatchDiscriminator
 from backend.learning.ema import Average
 from backend.learning.loop import Budget, fit
@@ -90,6 +90,14 @@ def test_the_margin_covers_what_the_network_sees(blocks: int) -> None:
 def test_the_quick_shuffle_is_a_pixel_shuffle(kind: torch.dtype, layout: torch.memory_format) -> None:
     x = torch.randn(2, 12, 5, 7).to(kind, memory_format=layout)
     assert torch.equal(shuffled(x), torch.nn.functional.pixel_shuffle(x, 2))
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_the_quick_way_to_twice_the_size_is_bilinear(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 12, 5, 7).to(torch.bfloat16, memory_format=layout)
+    exact = torch.nn.functional.interpolate(x.double(), scale_factor=2, mode="bilinear")
+    assert torch.allclose(doubled(x).double(), exact, rtol=2**-8, atol=1e-6)
+    assert torch.equal(doubled(x.float()).double(), exact.float().double())
 
 
 def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Network blocks. No normalisation over the picture: statistics taken per frame flicker and show tile seams."""
 
 import math
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -24,6 +25,11 @@ def leaky_sigmoid(x: Tensor) -> Tensor:
     return y + LEAK * (x - x.detach()) if x.requires_grad else y
 
 
+def plus(x: Tensor, y: Tensor) -> Tensor:
+    """``x + y``, in the place of ``x`` where nothing is learned: in half the time."""
+    return x + y if x.requires_grad else x.add_(y)
+
+
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 1x1 convolution of ``x`` (N, C, H, W) by ``weight`` (M, C): for a few channels several times faster so."""
     flat = weight @ x.flatten(2)
@@ -41,6 +47,26 @@ def shuffled(x: Tensor) -> Tensor:
     rows = pairs.unflatten(3, (-1, 2)).permute(0, 3, 1, 4, 2).contiguous()
     result: Tensor = rows.view(x.dtype).view(count, channels // 4, 2 * height, 2 * width)
     return result
+
+
+def doubled(x: Tensor) -> Tensor:
+    """``x`` (N, C, H, W) at twice the size, bilinear, its border repeated.
+
+    Processors that convolve bfloat16 do so in half the time, to the same numbers: the weights are products of 1/4 and
+    3/4.
+    """
+    if x.requires_grad or x.dtype != torch.bfloat16:
+        larger: Tensor = F.interpolate(x.float(), scale_factor=2, mode="bilinear").to(x.dtype)
+        return larger
+    return F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), "replicate"), _tents(x.shape[1], x.device), stride=2, padding=3)
+
+
+@cache
+def _tents(channels: int, device: torch.device) -> Tensor:
+    """The weights of a transposed convolution that doubles each of the ``channels`` by itself."""
+    tent = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    weights = torch.eye(channels)[..., None, None] * tent[:, None] * tent
+    return weights.to(device, torch.bfloat16, memory_format=torch.channels_last)
 
 
 def convolution(
@@ -89,7 +115,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         hidden: Tensor = self.first(F.leaky_relu(pixel_norm(x), SLOPE, inplace=True))
         hidden = self.second(F.leaky_relu(hidden, SLOPE, inplace=True))
-        return x + hidden
+        return plus(hidden, x)
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -15,11 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..learning.blocks import SLOPE, ResidualBlock, convolution, leaky_sigmoid, pixel_norm, pointwise, shuffled
+from ..learning.blocks import (
+    SLOPE,
+    ResidualBlock,
+    convolution,
+    doubled,
+    leaky_sigmoid,
+    pixel_norm,
+    plus,
+    pointwise,
+    shuffled,
+)
 from ..machine import share_out
 
 STRIP = 320_000  # pixels that the detail path is given at once
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
+FAINTEST = -80.0  # exponent to which waves fade
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
 SPARSE = 2  # of so many pixels of a row and of a column positions are given once: as finely as the detail path works
 HISTORY = 4  # RGB of the carried painting or last output, and how far to trust it
@@ -70,7 +81,8 @@ class Waves(nn.Module):
         """(N, 4, H, W) positions and footprints to (N, count, H, W) in [-1, 1]."""
         turns = pointwise(position[:, :3], self.frequency / (2 * math.pi), self.phase / (2 * math.pi))
         turns -= turns.round()  # the sine of a large angle takes five times as long
-        seen = (position[:, 3:].square() * self.damping).exp_()
+        # Where hardly anything is left of a wave floats would be so small that they are slow.
+        seen = (position[:, 3:].square() * self.damping).clamp_(min=FAINTEST).exp_()
         return seen.mul_(turns.mul_(2 * math.pi).sin_())
 
 
@@ -170,16 +182,13 @@ class LookGenerator(nn.Module):
     def surroundings(self, quarter: Tensor) -> Tensor:
         """The context path from a quarter of the resolution on: (N, context, H / 4, W / 4) to (N, width, ...)."""
         eighth = self.blocks(self.down(quarter))
-        far = F.interpolate(self.far(pixel_norm(eighth)), scale_factor=2, mode="bilinear")
-        around: Tensor = far + self.near(pixel_norm(quarter))
-        return around
+        return plus(self.near(pixel_norm(quarter)), doubled(self.far(pixel_norm(eighth))))
 
     def paint(self, tone: Tensor, detail: Tensor, around: Tensor, history: Tensor) -> Tensor:
         """The rest of the detail path."""
-        broad = F.interpolate(around.float(), scale_factor=2, mode="bilinear")  # of floats in half the time
-        x = F.leaky_relu(detail + broad.to(detail.dtype), SLOPE, inplace=True)
+        x = F.leaky_relu(plus(doubled(around), detail), SLOPE, inplace=True)
         for layer in self.detail:
-            x = x + F.leaky_relu(layer(x), SLOPE, inplace=True)
+            x = plus(F.leaky_relu(layer(x), SLOPE, inplace=True), x)
         x = shuffled(self.leave(x)).to(tone.dtype, memory_format=torch.contiguous_format)
         along = leaky_sigmoid(tone + x[:, :3])
         colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
