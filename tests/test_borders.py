@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "bpy_extras", "bpy_types", "blf", "idprop", "addon_utils"}
 TORCH = {"torch"}
 STANDARD_ONLY = (
-    *("beside", "errors", "job", "protocol", "params", "passes", "pins", "words", "arguments"),
+    *("beside", "errors", "job", "protocol", "params", "passes", "pins", "words", "arguments", "room"),
     *("serve", "cli", "service", "machine", "__main__", "__init__"),
 )
 # Service and machine import the heavy libraries late, inside the verbs that use them.

@@ -25,7 +25,7 @@ from .. import paths
 from ..backend.effect.controls import KEPT, ONCE
 from ..backend.effect.frames import FRAMES, LEAST_SIZE, LEAST_TILE, LONGEST, MOST_SIZE, MOST_TILE, SIDES, SIZE
 from ..backend.effect.frames import deep as usually_deep
-from ..backend.effect.panel import KINDS, WATER, described
+from ..backend.effect.panel import KINDS, MEANINGS, WATER, described
 from ..operators.base import register_all, unregister_all
 from . import fluid
 
@@ -70,6 +70,7 @@ def _group(kind: str) -> type[bpy.types.PropertyGroup]:
     return type(f"Paintover{kind.title()}", (bpy.types.PropertyGroup,), {"__annotations__": table})
 
 
+KIND_ITEMS = [(kind, kind.title(), MEANINGS[kind]) for kind in KINDS]
 GROUPS = {kind: _group(kind) for kind in KINDS}
 
 
@@ -105,7 +106,7 @@ class EffectSettings(bpy.types.PropertyGroup):
     kind: EnumProperty(
         name="Kind",
         description="What it is",
-        items=[(kind, kind.title(), "") for kind in KINDS],
+        items=KIND_ITEMS,
         default="fire",
         update=_loop_where_it_goes_on,
     )

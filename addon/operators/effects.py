@@ -11,11 +11,10 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from .. import jobs, paths, preferences
-from ..backend.effect.panel import KINDS
 from ..backend.errors import EffectError, PaintoverError, UsageError
 from ..effect import adding, bakes, card, domain, fluid, layer, leftovers, material, properties, request
 from ..effect.bakes import Baked
-from ..effect.properties import folder_of
+from ..effect.properties import KIND_ITEMS, folder_of
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .shot import scene_named
 
@@ -204,7 +203,7 @@ class EffectAdd(WorkOperator, bpy.types.Operator):
     kind: EnumProperty(
         name="Kind",
         description="What to add",
-        items=[(NEXT, "As Set", "What the panel names"), *((kind, kind.title(), "") for kind in KINDS)],
+        items=[(NEXT, "As Set", "What the panel names"), *KIND_ITEMS],
         default=NEXT,
     )
 
