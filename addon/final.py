@@ -38,6 +38,7 @@ class FinalTask(Task):
         self._movie = scene.render.is_movie_format
 
     def steps(self) -> Steps:
+        output_folder(scene_named(self._scene))
         ends = [(self._frames[0], self._frames[-1])] if self._movie else paths.runs(self._frames, self._step)
         for first, last in ends:
             frames = range(first, last + 1, self._step)
@@ -86,7 +87,6 @@ def composited_from_shot(
     artist's would be. The artist's tree is never touched.
     """
     global _under_way
-    output_folder(scene)
     there = set(paths.frames_in(passes_folder, name))
     gone = [frame for frame in frames if frame not in there]
     if gone:

@@ -162,7 +162,7 @@ def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[A
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]
     right, bottom = part.data[2] - part.display[0] + 1, part.data[3] - part.display[1] + 1
-    if len(plane.channels) == 1 and part.data == part.display:
+    if len(plane.channels) == 1 and part.data == part.display:  # as it lies there: no copy
         return from_numpy(found.pop((plane.part, plane.channels[0]))).float().numpy()[..., None]
     frame = np.empty((len(plane.channels), height, width), np.float32)
     if part.data != part.display:

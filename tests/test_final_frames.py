@@ -398,6 +398,11 @@ def refuse(folder):
         scene.render.filepath = folder + "/{scene_name}_"
         final.render_final(scene, places.passes, places.name, 1, 1)
         out["named"] = [scene.name, *sorted(path.name for path in Path(folder).glob("Scene*"))]
+    scene.render.filepath = folder + "/{nonsense}_"
+    out["no such place"] = refused(1, 2)
+    scene.render.filepath = folder + "/shot.blend/own_"  # a file where the folder should be: that stops root too
+    out["no folder"] = refused(1, 2)
+    scene.render.filepath = folder + "/own_"
     layer.name = "Other"
     out["no such layer"] = refused(1, 2)
     return out
@@ -417,7 +422,10 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
         "no such layer": "shot",
         "another size": "shot",
         "cropped": "shot",
+        "no such place": "output",
+        "no folder": "output",
     }
     assert "64 x 36" in out["another size"][1] and "32 x 18" in out["another size"][1]
     assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out
+    assert "nonsense" in out["no such place"][1] and "shot.blend" in out["no folder"][1]
     assert "Mist" in out["no such pass"][1] and "Other" in out["no such layer"][1]

@@ -12,11 +12,7 @@ MEANINGS = {
     "fire": "Flames and the smoke that they give off, with a light that follows them",
     "smoke": "A plume of smoke, lit by the sun and the sky",
     "explosion": "A burst of fire that turns into smoke. It happens once",
-    "ocean": "Wind sea and swell, with whitecaps",
-    "river": "A current that carries ripples and streaks of foam",
-    "pool": "Gentle waves from all sides, and their light on the floor",
-    "rain": "Rings of raindrops on still water",
-}
+} | {kind: (waters.__doc__ or "").rstrip(".") for kind, waters in water.KINDS.items()}
 """What each kind is, in an artist's words."""
 
 
