@@ -148,7 +148,6 @@ def use_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     settings.color_mode = "RGBA"
     settings.color_depth = "16"
     settings.exr_codec = "ZIP"
-    settings.color_management = "FOLLOW_SCENE"
 
 
 def use_png(settings: bpy.types.ImageFormatSettings) -> None:
@@ -158,7 +157,6 @@ def use_png(settings: bpy.types.ImageFormatSettings) -> None:
     settings.file_format = "PNG"
     settings.color_mode = "RGBA"
     settings.color_depth = "8"
-    settings.color_management = "FOLLOW_SCENE"
 
 
 def scene_linear() -> str:

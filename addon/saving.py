@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import bpy
 
-from . import exr
+from . import compat, exr
 from .backend import errors
 
 Choose = Callable[[bpy.types.ImageFormatSettings], None]
@@ -16,7 +17,7 @@ def save_image(image: bpy.types.Image, scene: bpy.types.Scene, path: Path, choos
     """Write ``image`` to ``path``. Nothing torn is left there. Raises OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _other_format(scene.render, choose_format):
+        with _other_format(scene, choose_format):
             image.save_render(str(path), scene=scene)
         if path.suffix == ".exr" and not exr.is_whole(path):
             raise OSError("the file is not whole")
@@ -33,23 +34,37 @@ def save_image(image: bpy.types.Image, scene: bpy.types.Scene, path: Path, choos
 
 
 @contextmanager
-def _other_format(render: bpy.types.RenderSettings, choose: Choose) -> Iterator[None]:
-    settings, container = render.image_settings, render.ffmpeg.format
-    before = {
-        name: getattr(settings, name)
-        for name, kind in settings.bl_rna.properties.items()
-        if kind.type != "POINTER" and not kind.is_readonly
-    }
-    # Blender chooses this one anew with each file format; it counts, and is set at all, only where it overrides.
-    linear = settings.linear_colorspace_settings.name if settings.color_management == "OVERRIDE" else None
+def _other_format(scene: bpy.types.Scene, choose: Choose) -> Iterator[None]:
+    settings = scene.render.image_settings
+    owners: list[bpy.types.bpy_struct] = [settings, scene.render.ffmpeg]  # Blender chooses a codec with the format
+    display, view = settings.display_settings, settings.view_settings
+    overrides = settings.color_management == "OVERRIDE"
+    if overrides:
+        owners += [display, view, settings.linear_colorspace_settings]  # this one Blender chooses with the format too
+    before = [_values(owner) for owner in owners]
     try:
         choose(settings)
+        if overrides:  # left so: put back, it would begin with the scene's view, and the artist's own be gone
+            _give(display, _values(scene.display_settings))
+            _give(view, _values(scene.view_settings) | {"use_curve_mapping": False})
+            settings.linear_colorspace_settings.name = compat.scene_linear()  # type: ignore[assignment]  # as display.py
         yield
     finally:
-        # The properties come in an order in which each allows the next: media type, file format, colour mode, depth.
-        for name, value in before.items():
-            setattr(settings, name, value)
-        if linear is not None:
-            settings.linear_colorspace_settings.name = linear
-        if render.ffmpeg.format != container:  # Blender takes Ogg for none of a movie's, and chooses another
-            render.ffmpeg.format = container
+        for owner, values in zip(owners, before, strict=True):
+            _give(owner, values)
+
+
+def _values(owner: bpy.types.bpy_struct) -> dict[str, Any]:
+    """What can be set of it, in an order in which each allows the next: file format, colour mode, depth; look last."""
+    names = [
+        name
+        for name, kind in owner.bl_rna.properties.items()
+        if kind.type != "POINTER" and not kind.is_readonly and name != "white_balance_whitepoint"  # of temperature, tint
+    ]
+    return {name: getattr(owner, name) for name in sorted(names, key="look".__eq__)}
+
+
+def _give(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if getattr(owner, name) != value:
+            setattr(owner, name, value)

@@ -43,9 +43,11 @@ def render_every_way(folder):
 
     def settings():
         owners = {"scene": scene, "render": scene.render, "images": images, "layer": scene.view_layers[0]}
-        owners |= {"ffmpeg": scene.render.ffmpeg}
+        owners |= {"ffmpeg": scene.render.ffmpeg, "view": images.view_settings, "display": images.display_settings}
         if images.color_management == "OVERRIDE":
             owners |= {"linear": images.linear_colorspace_settings}
+            for number, point in enumerate(images.view_settings.curve_mapping.curves[3].points):
+                owners |= {f"curve {number}": point}
         return {
             f"{owner}.{name}": str(getattr(value, name))
             for owner, value in owners.items()
@@ -80,8 +82,13 @@ def render_every_way(folder):
         if file_format == "OPEN_EXR":
             images.color_management = "OVERRIDE"
             images.linear_colorspace_settings.name = linear
+            view = images.view_settings
+            view.view_transform, view.exposure, view.use_curve_mapping = "Filmic", 0.7, True
+            view.look = "High Contrast"
+            view.curve_mapping.curves[3].points.new(0.3, 0.6)
         if file_format == "FFMPEG":
             scene.render.ffmpeg.format = "OGG"
+            scene.render.ffmpeg.constant_rate_factor, scene.render.ffmpeg.audio_codec = "LOSSLESS", "NONE"
         scene.frame_set(number)
         before = settings()
         bpy.ops.render.render()

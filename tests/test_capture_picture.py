@@ -31,13 +31,14 @@ def tell_the_card(folder):
     bpy.ops.render.render(write_still=True)
     places = paths.places(scene)
     images = scene.render.image_settings
-    images.file_format = "JPEG"
+    images.file_format, images.color_management = "JPEG", "OVERRIDE"
+    images.view_settings.view_transform = "Standard"
     display.save_display(scene, paths.frame_path(places.passes, places.name, 7), places.paint / "x.png")
     card = json.loads((places.passes / "shot.json").read_text("utf-8"))
     said = [status.another_shot(scene)]
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/other.blend")
     said += [line.text for line in status.another_shot(scene)]
-    left = [images.file_format, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
+    left = [images.file_format, images.view_settings.view_transform, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
     return [str(places.passes), card, left, said]
 
 
@@ -70,7 +71,7 @@ def test_the_card_and_the_picture_to_paint(blender, tmp_path):
         "view": view,
         "cuts": [12],
     }
-    assert left == ["JPEG", []]
+    assert left == ["JPEG", "Standard", []]
     own = oiio.ImageBuf(str(tmp_path / "own.png")).get_pixels(oiio.UINT8)
     picture = oiio.ImageBuf(str(tmp_path / "paintover" / "Shot_10_Ä" / "paint" / "x.png")).get_pixels(oiio.UINT8)
     assert picture.shape == (36, 64, 4)
