@@ -251,7 +251,7 @@ def show_as_now(scene: bpy.types.Scene, folder: Path) -> None:
     it was rendered, and so may the place of Blender's own configuration, on another machine. Raises OutputError.
     """
     card, view = read_card(folder), view_info(scene)
-    if card and not another_blend(folder) and card.get("view") != view:
+    if card and card.get("view") != view:
         _write(card | {"view": view}, folder / "shot.json")
 
 

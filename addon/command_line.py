@@ -13,17 +13,25 @@ from types import FrameType
 
 import bpy
 
-from . import capture, jobs, paths, properties
+from . import capture, jobs, paths, properties, status
 from .backend.arguments import frame_range, painted_frame
-from .backend.errors import DONE, WRONG_USAGE, Cancelled, EffectError, FrameRangeError, PaintoverError, UsageError
+from .backend.errors import (
+    DONE,
+    WRONG_USAGE,
+    Cancelled,
+    EffectError,
+    FrameRangeError,
+    PaintoverError,
+    ShotError,
+    UsageError,
+)
 from .effect.properties import in_scene, of
 from .final import output_folder
-from .operators.apply import apply_look, missed
+from .operators.apply import apply_look, check_look, missed
 from .operators.compositor import compositor_insert, final_frames
 from .operators.effects import effect_bake
 from .operators.keyframes import keyframe_rough_paint, keyframe_suggest, set_painting
 from .operators.passes import enable_passes, render_passes
-from .operators.shot import trained_look
 from .operators.train import not_painted, train_look
 
 Frames = tuple[int, int]
@@ -57,15 +65,30 @@ def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
     return [frame for frame in range(first, last + 1) if rendered.get(frame, 0.0) < saved]
 
 
+def _check_own(scene: bpy.types.Scene, first: int, last: int) -> None:
+    """Raises ShotError where another Blender has put frames of another .blend among this one's, meanwhile."""
+    foreign = sorted(set(range(first, last + 1)).difference(capture.own_frames(scene)))
+    if foreign:
+        raise ShotError(
+            f"The passes of frames {paths.spoken(foreign)} in {paths.places(scene).passes} are another .blend's, which"
+            " was rendered at the same time.",
+            "Rename the scene in one of them, and render both again.",
+            frames=foreign,
+        )
+
+
 def passes(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Render the passes; those that are newer than the .blend are kept."""
     first, last = _work_on(scene, options.frames)
+    for line in status.another_shot(scene):
+        print(f"{line.text}. {line.remedy}", file=sys.stderr, flush=True)
     changed = enable_passes(scene)
     if changed:
         print(f"Switched for this run: {', '.join(changed)}", flush=True)
     wanted = list(range(first, last + 1)) if options.again else _stale(scene, first, last)
     for start, end in paths.runs(wanted):
         render_passes(scene, start, end, jobs.printer("Render Passes"))
+    _check_own(scene, first, last)
     kept = last - first + 1 - len(wanted)
     return f"{len(wanted)} frames rendered, {kept} kept: {paths.places(scene).passes}"
 
@@ -115,11 +138,12 @@ def paint(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
 def render(scene: bpy.types.Scene, options: argparse.Namespace) -> str:
     """Passes, look, compositor, and final frames with the scene's own output settings."""
     properties.of(scene).look = str(options.look.absolute())
-    trained_look(scene)
+    check_look(scene)  # better known before hours of rendering, as the next
     folder = output_folder(scene)
     options.frames = first, last = _work_on(scene, options.frames)
     print(passes(scene, options), flush=True)
     print(apply(scene, options), flush=True)
+    _check_own(scene, first, last)
     compositor_insert(scene)
     value = final_frames(scene, first, last, jobs.printer("Final Frames"))
     return f"{len(value['frames'])} final frames: {folder}"
@@ -194,10 +218,12 @@ def parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C, or a farm's polite end, cancel what is being waited for."""
+    """Let Ctrl-C, or a farm's polite end, cancel what is being waited for, or what would come next."""
 
     def cancel(_number: int, _frame: FrameType | None) -> None:
         print("Cancelling...", file=sys.stderr, flush=True)
+        if jobs.session.waited_for is None:
+            raise Cancelled("Cancelled.")
         jobs.cancel()
 
     before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -161,7 +161,14 @@ def use_png(settings: bpy.types.ImageFormatSettings) -> None:
 
 def scene_linear() -> str:
     """The name, in the running colour configuration, of the space that Blender renders in."""
-    return "scene_linear" if "scene_linear" in _spaces() else "Linear Rec.709"
+    for name in ("scene_linear", "Linear Rec.709"):
+        if name in _spaces():
+            return name
+    image = bpy.data.images.new("Paintover", 1, 1, float_buffer=True)  # a studio's own: Blender gives it that space
+    try:
+        return str(image.colorspace_settings.name)
+    finally:
+        bpy.data.images.remove(image)
 
 
 def linear_rec709() -> str:

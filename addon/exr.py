@@ -14,8 +14,9 @@ from .backend import errors
 
 MAGIC = 20000630
 MULTIPART = 0x1000
-# Scan lines in a chunk, by the number of the compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A, DWAA, DWAB.
-LINES = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)
+# Scan lines in a chunk, by the number of the compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A, DWAA, DWAB,
+# HTJ2K256, HTJ2K32.
+LINES = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256, 256, 32)
 TYPES = ("<u4", "<f2", "<f4")
 
 

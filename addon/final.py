@@ -36,6 +36,7 @@ class FinalTask(Task):
         self._folder, self._name = passes_folder, name
         self._frames, self._step = frames, step
         self._movie = scene.render.is_movie_format
+        self._torn: Path | None = None
 
     def steps(self) -> Steps:
         output_folder(scene_named(self._scene))
@@ -46,14 +47,26 @@ class FinalTask(Task):
                 job = Job(copy.name, f"write frames {first} to {last}", animation=True)
                 with self._counted(job):
                     yield job
+            if self._torn is not None:
+                raise errors.OutputError(
+                    f"The final frame {self._torn} is not whole.",
+                    "Look at the space that is left on the disk, and write the final frames again.",
+                    path=str(self._torn),
+                )
 
     @contextmanager
     def _counted(self, job: Job) -> Iterator[None]:
         def count(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
             if scene.name != job.scene:
                 return
-            self.written.append(scene.frame_current)
-            self.on_frame()
+            path = Path(scene.render.frame_path(frame=scene.frame_current))
+            # Of other files Blender itself says that the disk is full.
+            if path.suffix == ".exr" and path.is_file() and not exr.is_whole(path):
+                path.unlink()
+                self._torn, job.ending = path, True
+            else:
+                self.written.append(scene.frame_current)
+                self.on_frame()
             if job.ending:
                 scene.frame_current = scene.frame_end  # it counts the animation's frames: this was the last one
 

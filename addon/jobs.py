@@ -52,13 +52,15 @@ def nothing(_value: Report) -> None:
 class Work:
     """A piece of work: how it starts, and what Blender does with its result, in the main thread.
 
-    Blender may undo, or load another file, while it runs: ``finish`` looks its scene up again, by name.
+    Blender may undo while it runs: ``finish`` looks its scene up again, by name. Another file ends it, unless it is not
+    ``of_file``.
     """
 
     title: str
     start: Callable[[], Ticket]
     finish: Callable[[Report], None] = nothing
     stoppable: bool = False
+    of_file: bool = True
 
 
 def request(title: str, verb: str, params: Report, finish: Sink = nothing, stoppable: bool = False) -> Work:
@@ -259,9 +261,9 @@ def redraw() -> None:
 def _on_load(*_: object) -> None:
     """What is said and done here is about the file that was open."""
     running = session.running
-    abandon()
     dismiss()
-    if running is not None:
+    if running is not None and running.work.of_file:
+        abandon()
         session.notice = f"{running.work.title} was given up: another file was opened"
 
 

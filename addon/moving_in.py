@@ -242,6 +242,7 @@ def _on_undo(*_: object) -> None:
 @persistent  # type: ignore[untyped-decorator]
 def _on_load(*_: object) -> None:
     _renamed.clear()
+    paths.begin_unsaved()
 
 
 _LISTENERS = (

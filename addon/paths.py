@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import bpy
 
+_unsaved = 0  # how many .blends have been opened before the one that is open
+
 FRAME = re.compile(r"^(?P<name>.+)_(?P<frame>-?\d{3,})\.exr$")
 
 
@@ -106,5 +108,12 @@ def is_temporary(folder: Path) -> bool:
 def _root() -> Path:
     import bpy
 
-    beside = Path(bpy.path.abspath("//")) if bpy.data.filepath else Path(bpy.app.tempdir)
-    return beside / "paintover"
+    if bpy.data.filepath:
+        return Path(bpy.path.abspath("//")) / "paintover"
+    return Path(bpy.app.tempdir) / f"paintover_{_unsaved}"
+
+
+def begin_unsaved() -> None:
+    """Another .blend was opened: what those before it left in the temporary folder is not its own."""
+    global _unsaved
+    _unsaved += 1

@@ -56,10 +56,11 @@ def _other_format(scene: bpy.types.Scene, choose: Choose) -> Iterator[None]:
 
 def _values(owner: bpy.types.bpy_struct) -> dict[str, Any]:
     """What can be set of it, in an order in which each allows the next: file format, colour mode, depth; look last."""
+    derived = "white_balance_whitepoint"  # of temperature and tint
     names = [
         name
         for name, kind in owner.bl_rna.properties.items()
-        if kind.type != "POINTER" and not kind.is_readonly and name != "white_balance_whitepoint"  # of temperature, tint
+        if kind.type != "POINTER" and not kind.is_readonly and name != derived
     ]
     return {name: getattr(owner, name) for name in sorted(names, key="look".__eq__)}
 

@@ -81,6 +81,14 @@ class View:
             return f"{self._spoken} shows only a few colours"
         return ""
 
+    def check(self) -> None:
+        """Raises ColourError if there is a ``reason`` why nothing can be painted in this view."""
+        if reason := self.reason:
+            raise ColourError(
+                f"What is painted cannot be matched in this scene: {reason}.",
+                "Choose Standard, Filmic or AgX without them in the Color Management panel, and render again.",
+            )
+
     def to_display(self, linear: FloatImage) -> FloatImage:
         """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError.
 
@@ -93,14 +101,9 @@ class View:
 
         Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``reachable``.
         Scene-linear values may be negative: wide-gamut colours need that. A fourth channel is kept, as in
-        ``to_display``. Raises ColourError if there is a ``reason`` why not.
+        ``to_display``. Raises what ``check`` does.
         """
-        reason = self.reason
-        if reason:
-            raise ColourError(
-                f"What is painted cannot be matched in this scene: {reason}.",
-                "Choose Standard, Filmic or AgX without them in the Color Management panel, and render again.",
-            )
+        self.check()
         linear = _inverse(self._unexposed).apply(display)
         if self.exposure:
             linear[..., :3] *= np.float32(2.0**-self.exposure)
@@ -210,7 +213,7 @@ def _forward(view: View) -> ocio.CPUProcessor:
 def _config(path: str) -> ocio.Config:
     if not path:
         return ocio.Config.CreateRaw()
-    if not Path(path).is_file():
+    if not path.startswith("ocio://") and not Path(path).is_file():  # those are within OpenColorIO
         raise ColourError(
             f"Blender's colour configuration is not at {path} any more.",
             "Work on the shot from Blender, which tells where its own is now.",

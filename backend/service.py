@@ -214,6 +214,21 @@ def look_card(params: Params, job: Job) -> dict[str, Any]:
     return dict(LookFile.open(path).card)
 
 
+def look_check(params: Params, job: Job) -> dict[str, Any]:
+    """Whether a look can be given to what a view shows, for those who are about to render that for hours."""
+    path, view = params.path("look"), params.anything("view")
+    params.finish()
+    from .colour import View
+    from .look.apply import check
+    from .look.file import LookFile
+
+    look = LookFile.open(path)
+    check(look)
+    look.generator()
+    View.from_json(view).check()
+    return {}
+
+
 def effect_simulate(params: Params, job: Job) -> dict[str, Any]:
     """Make a training set: fine simulations, seen from several sides, with what coarse ones would have shown."""
     kind, out = params.text("kind"), params.path("out")
@@ -373,6 +388,7 @@ VERBS: Mapping[str, Verb] = {
     "look.suggest": look_suggest,
     "look.paint": look_paint,
     "look.card": look_card,
+    "look.check": look_check,
     "effect.simulate": effect_simulate,
     "effect.controls": effect_controls,
     "effect.render": effect_render,

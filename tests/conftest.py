@@ -44,7 +44,7 @@ def start():
     except BaseException:
         traceback.print_exc()
         leave(1)
-    bpy.app.timers.register(lambda: step(result))
+    bpy.app.timers.register(lambda: step(result), persistent=True)
 def step(steps):
     try:
         return next(steps)

@@ -43,7 +43,7 @@ def patient(tickets):
     return start
 
 
-def work_operator(start, stoppable=False):
+def work_operator(start, **kind):
     """Make the operator ``paintover.be_patient``."""
 
     class BePatient(WorkOperator, bpy.types.Operator):
@@ -51,6 +51,6 @@ def work_operator(start, stoppable=False):
         bl_label = "Be Patient"
 
         def work(self, _context):
-            return jobs.Work("Be Patient", start, stoppable=stoppable)
+            return jobs.Work("Be Patient", start, **kind)
 
     bpy.utils.register_class(BePatient)

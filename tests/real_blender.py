@@ -29,6 +29,12 @@ class RealBlender:
         command = [str(self.program), *map(str, arguments)]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, **options)
 
+    def started(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+        """Blender with ``arguments``, in a session of its own."""
+        command = [str(self.program), *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, env=self.environment, start_new_session=True, **pipes)
+
     def script(self, text: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         """Run a Python script without a window, with the extension on; an exception ends it with exit code 1."""
         return self.run("-b", *arguments, "--python-exit-code", "1", "--python-expr", text)

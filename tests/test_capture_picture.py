@@ -1,6 +1,7 @@
 """What stands beside a shot's frames: its card, and the picture to paint over."""
 
 import json
+from pathlib import Path
 
 import OpenImageIO as oiio
 import pytest
@@ -38,7 +39,8 @@ def tell_the_card(folder):
     said = [status.another_shot(scene)]
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/other.blend")
     said += [line.text for line in status.another_shot(scene)]
-    left = [images.file_format, images.view_settings.view_transform, [image.name for image in bpy.data.images if image.source != "VIEWER"]]
+    left = [images.file_format, images.view_settings.view_transform]
+    left.append([image.name for image in bpy.data.images if image.source != "VIEWER"])
     return [str(places.passes), card, left, said]
 
 
@@ -123,3 +125,25 @@ def test_what_is_painted_over_is_the_render_and_not_the_composite(blender, tmp_p
     )
     assert own[..., 3].std() > 0 and abs(own - composite).max() > 50, "there is something to tell apart"
     assert abs(picture - own).max() <= 1
+
+
+def folder_of_colours():
+    import bpy
+
+    return bpy.utils.system_resource("DATAFILES", path="colormanagement")
+
+
+def test_what_is_painted_over_with_a_studios_configuration(blender, tmp_path, monkeypatch):
+    """One that has a name of its own for the space that Blender renders in."""
+    theirs = tmp_path / "studio"
+    theirs.mkdir()
+    for part in Path(blender(folder_of_colours)).iterdir():
+        (theirs / part.name).symlink_to(part)
+    config = theirs / "config.ocio"
+    text = config.read_text("utf-8").replace("Linear Rec.709", "Studio Linear")
+    config.unlink()
+    config.write_text(text, "utf-8")
+    monkeypatch.setenv("OCIO", str(config))
+    painting = blender(paint_over_what_the_look_sees, tmp_path)
+    own, picture = (oiio.ImageBuf(str(path)).get_pixels(oiio.UINT8) for path in (tmp_path / "own.png", painting))
+    assert abs(picture.astype(int) - own).max() <= 1

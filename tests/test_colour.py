@@ -143,6 +143,12 @@ def test_views_that_are_not_there(config: str, tmp_path: Path):
         View(str(tmp_path / "config.ocio")).to_display(cube(2))
 
 
+def test_a_configuration_within_opencolorio():
+    view = View("ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3", "sRGB - Display", "ACES 1.0 - SDR Video")
+    assert 0.3 < view.to_display(np.full((1, 1, 3), 0.18, np.float32)).mean() < 0.5
+    assert not view.reason
+
+
 def test_json():
     view = View("here", "Display P3", "AgX", "AgX - Punchy", 0.5, 1.1, True)
     assert View.from_json(json.loads(json.dumps(view.as_json()))) == view

@@ -1,6 +1,7 @@
 """``blender shot.blend --command paintover VERB ...``, with the built zip in a real Blender."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -101,6 +102,104 @@ def test_no_place_for_final_frames_is_said_before_hours_of_rendering(machine, sh
     done = machine.paintover(shot, "render", "--look", look)
     assert done.returncode == 1 and f"Nothing can be written to {shot.parent / 'final'}" in done.stderr, done.stderr
     assert not (shot.parent / "paintover").exists(), "nothing was rendered"
+
+
+CURVES = """
+import bpy
+bpy.context.scene.view_settings.use_curve_mapping = True
+bpy.ops.wm.save_mainfile()
+"""
+
+
+def test_a_look_that_cannot_be_given_is_said_before_hours_of_rendering(machine, shot, look, tmp_path, monkeypatch):
+    def refused(look):
+        done = machine.paintover(shot, "render", "--look", look)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
+
+    broken = tmp_path / "broken.look"
+    broken.write_bytes(look.read_bytes()[:-1] + bytes([look.read_bytes()[-1] ^ 1]))
+    assert "broken.look" in refused(broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(machine), "environment", {**machine.environment, "PAINTOVER_PYTHON": "/nowhere/python"})
+        assert "/nowhere/python" in refused(look)
+    done = machine.script(CURVES, shot)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Use Curves" in refused(look)
+    assert not (shot.parent / "paintover").exists(), "nothing was rendered"
+
+
+@pytest.mark.parametrize("to_all", [False, True])
+def test_the_end_of_a_farms_job_is_a_cancel(machine, shot, look, to_all):
+    """SIGTERM, to Blender or to it and all that it started, in the middle of a job of the backend."""
+    scene = shot.parent / "paintover" / "Scene"
+    assert machine.paintover(shot, "passes", "--frames", "1").returncode == 0
+    assert machine.paintover(shot, "paint", "--frame", "1").returncode == 0
+    painting = scene / "paint" / "Scene_0001_rough.png"
+    words = ["--command", "paintover", "train", "--paint", f"1={painting}", "--seconds", "120"]
+    with machine.started(shot, *words) as process:
+        said = next((line for line in process.stdout if "step" in line), "")
+        assert said, process.stderr.read()
+        if to_all:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
+        said += process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Training was cancelled" in said, said
+    assert not (scene / "Scene.look").exists()
+
+
+def cancelled_between_jobs(folder):
+    """SIGTERM while Blender looks for what is to be done, and nothing runs that could be cancelled."""
+    import os
+    import signal
+
+    import bpy
+    from paintover import capture, command_line
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    own_frames = capture.own_frames
+
+    def meanwhile(scene):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return own_frames(scene)
+
+    capture.own_frames = meanwhile
+    return command_line.main(["passes"])
+
+
+def test_a_cancel_between_two_jobs_is_heard(blender, tmp_path):
+    assert blender(cancelled_between_jobs, tmp_path) == 130
+    assert not (tmp_path / "paintover").exists(), "nothing was rendered"
+
+
+def test_two_blends_that_share_a_folder(machine, shot):
+    assert not machine.paintover(shot, "passes", "--frames", "1").stderr
+    other = shot.with_name("other.blend")
+    other.write_bytes(shot.read_bytes())
+    done = machine.paintover(other, "passes", "--frames", "1")
+    assert done.returncode == 0 and "1 frames rendered" in done.stdout, done.stderr
+    assert "The passes here are of shot.blend: rendering replaces them" in done.stderr
+
+
+def taken_meanwhile(folder):
+    """Another Blender renders its scene of this name beside this one's."""
+    import bpy
+    from paintover import capture, command_line, paths
+
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    card = paths.places(scene).passes / "shot.json"
+    capture.on_end(lambda _name: card.write_text(card.read_text("utf-8").replace("shot.blend", "b.blend"), "utf-8"))
+    return command_line.main(["passes", "--frames", "1-2"])
+
+
+def test_what_another_blend_put_there_meanwhile_is_not_taken_for_its_own(blender, tmp_path):
+    assert blender(taken_meanwhile, tmp_path) == 1
+    assert "frames 1 to 2" in blender.output and "another .blend's" in blender.output
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,8 @@ def test_final_frames_of_a_shot_whose_first_view_layer_is_not_used(blender, tmp_
 
 def refuse(folder):
     """Final frames that the shot cannot give."""
+    import resource
+    import signal
     from pathlib import Path
 
     import bpy
@@ -403,6 +405,20 @@ def refuse(folder):
     scene.render.filepath = folder + "/shot.blend/own_"  # a file where the folder should be: that stops root too
     out["no folder"] = refused(1, 2)
     scene.render.filepath = folder + "/own_"
+    compat.use_multilayer_exr(scene.render.image_settings)
+    scene.render.filepath = folder + "/layers_"
+    codecs = [item.identifier for item in scene.render.image_settings.bl_rna.properties["exr_codec"].enum_items]
+    out["codecs"] = []
+    for codec in codecs:
+        scene.render.image_settings.exr_codec = codec
+        out["codecs"].append(refused(1, 1))
+    scene.render.image_settings.exr_codec = "NONE"
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # as a disk without space
+    out["full"] = refused(1, 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    out["torn"] = [path.name for path in Path(folder).glob("layers_*")]
     layer.name = "Other"
     out["no such layer"] = refused(1, 2)
     return out
@@ -414,6 +430,9 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
     assert out.pop("written") == ["own_0001.png", "own_0002.png"]
     assert out.pop("replaced") == [True, True]
     assert out.pop("named", None) in (None, ["Scene", "Scene_0001.png"])
+    assert out.pop("codecs") == [None] * (11 if blender.kind == "blender" else 10)
+    assert out.pop("torn") == []
+    assert "layers_0001.exr is not whole" in out["full"][1]
     codes = {case: answer[0] for case, answer in out.items()}
     assert codes == {
         "no such frame": "frame-range",
@@ -424,6 +443,7 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
         "cropped": "shot",
         "no such place": "output",
         "no folder": "output",
+        "full": "output",
     }
     assert "64 x 36" in out["another size"][1] and "32 x 18" in out["another size"][1]
     assert all(remedy and untouched for _, _, remedy, untouched in out.values()), out

@@ -46,9 +46,31 @@ def windows_closed(tests):
 
     begin(first)
     yield 0.5
-    bpy.ops.wm.read_homefile(app_template="")  # it takes away the timer of these steps: there is no further one
+    bpy.ops.wm.read_homefile(app_template="")
     out["load"] = [tickets[-1].ended, jobs.session.running is None, jobs.session.notice, str(jobs.session.failure)]
     return out
+
+
+def file_replaced(tests):
+    """Work that is not about the file goes on when another is opened, in a window."""
+    import sys
+
+    sys.path.insert(0, tests)
+    import bpy
+    from paintover import jobs
+    from patience import patient, work_operator
+
+    tickets = []
+    work_operator(patient(tickets), of_file=False)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.paintover.be_patient("INVOKE_DEFAULT")
+    yield 0.5
+    bpy.ops.wm.read_homefile(app_template="")
+    yield 1.0
+    out = [tickets[-1].ended, jobs.session.running is not None, jobs.session.notice]
+    tickets[-1].finish()
+    yield 1.0
+    return [*out, jobs.session.running is None, jobs.session.notice]
 
 
 def test_work_outlives_its_window_but_not_its_file(blender, display):
@@ -57,6 +79,12 @@ def test_work_outlives_its_window_but_not_its_file(blender, display):
     assert out["finish"] == [1, "", True, True, "Be Patient: done", ""]
     assert out["fail"] == [1, "", True, True, "", "The work failed."]
     assert out["load"] == ["cancel", True, "Be Patient was given up: another file was opened", "None"]
+    assert "Traceback" not in blender.output, blender.output
+
+
+def test_work_that_is_not_about_the_file_outlives_it(blender, display):
+    blender.use_window(display)
+    assert blender(file_replaced, TESTS) == ["", True, "", True, "Be Patient: done"]
     assert "Traceback" not in blender.output, blender.output
 
 

@@ -66,6 +66,29 @@ def test_another_shot_in_its_place_is_left_alone(blender, tmp_path):
     assert (own / "passes" / "Scene_0007.exr").is_file()
 
 
+def begin_another(folder):
+    """A frame of one unsaved .blend, and what the next one takes for its own."""
+    import bpy
+    from paintover import paths
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.paintover.save_passes = True
+    bpy.ops.render.render()
+    found = []
+    for _ in range(2):
+        places = paths.places(bpy.context.scene)
+        found.append([places.name, paths.frames_in(places.passes, places.name), paths.is_temporary(places.folder)])
+        bpy.ops.wm.read_homefile(use_factory_startup=True)  # add-ons stay on
+    return found
+
+
+def test_a_new_blend_does_not_inherit_what_another_unsaved_one_rendered(blender, tmp_path):
+    assert blender(begin_another, tmp_path) == [["Scene", [1], True], ["Scene", [], True]]
+
+
 def save_elsewhere(folder):
     """A shot with a painting and a look, saved into another folder; what the settings name then, and after loading."""
     import bpy

@@ -260,11 +260,15 @@ def shown_anew(tests, folder):
     train.train_look_work(scene)
     after = json.loads(card.read_text("utf-8"))
     changed = {name for name in after["view"] if after["view"][name] != before["view"][name]}
+    bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot_v002.blend")  # of which this is the shot now
+    scene.view_settings.exposure = 2.0
+    train.train_look_work(scene)
+    out.append(json.loads(card.read_text("utf-8"))["view"]["exposure"])
     return [*out, sorted(changed), after["view"]["exposure"], {**after, "view": 0} == {**before, "view": 0}]
 
 
 def test_the_shot_is_shown_to_the_backend_as_the_scene_shows_it_now(blender, tmp_path):
-    assert blender(shown_anew, TESTS, tmp_path / "shot") == [True, ["exposure", "view"], 1.0, True]
+    assert blender(shown_anew, TESTS, tmp_path / "shot") == [True, 2.0, ["exposure", "view"], 1.0, True]
 
 
 def in_the_way(tests, folder):

@@ -277,6 +277,7 @@ def _start(command: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes]":
             stderr=stderr,
             env=with_backend(),
             creationflags=NO_WINDOW,
+            start_new_session=True,  # what ends a farm's whole job ends Blender, which then cancels and says so
         )
     except OSError as error:
         raise BackendMissingError(

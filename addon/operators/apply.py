@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import EnumProperty
 
-from .. import compositor, jobs, paths, properties, textures
+from .. import capture, compositor, jobs, paths, properties, textures
 from ..backend.errors import FrameRangeError
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
 from .compositor import compositor_insert
@@ -60,6 +60,14 @@ def apply_look_work(scene: bpy.types.Scene, frames: str = "SETTINGS") -> jobs.Wo
         show_new_frames(scene_named(name))
 
     return jobs.request("Apply Look", "look.apply", params, finish)
+
+
+def check_look(scene: bpy.types.Scene) -> None:
+    """Raises what giving the scene its look would fail with before the first frame: no backend, a look that is broken
+    or for something else, a view that cannot be painted in.
+    """
+    params = {"look": str(trained_look(scene)), "view": capture.view_info(scene)}
+    jobs.run(jobs.request("Check Look", "look.check", params))
 
 
 def missed(value: jobs.Report) -> str:

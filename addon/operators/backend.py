@@ -39,7 +39,7 @@ def install_work() -> jobs.Work:
         preferences.choose_own_environment()
         jobs.close_backend()
 
-    return jobs.Work("Install Backend", begin, finish)
+    return jobs.Work("Install Backend", begin, finish, of_file=False)
 
 
 def install_backend(on_progress: jobs.Sink | None = None) -> jobs.Report:

@@ -86,12 +86,12 @@ class Follower(Base):
         return {"FINISHED"}
 
     def cancel(self, context: "Context") -> None:
-        """Blender ends the operator: its window closes, and the work goes on in another; or Blender quits, or loads
-        another file, and the work is given up there.
+        """Blender ends the operator: its window closes, or another file is loaded, and what work goes on does so in
+        another window; or Blender quits.
         """
         self._leave(context)
-        if not bpy.app.timers.is_registered(follow_on):
-            bpy.app.timers.register(follow_on)  # later: here the window that closes is still among the others
+        if not bpy.app.timers.is_registered(follow_on):  # later: here the window that closes is still among the others
+            bpy.app.timers.register(follow_on, persistent=True)
 
     def _leave(self, context: "Context") -> None:
         if self.timer is not None:

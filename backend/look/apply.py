@@ -54,7 +54,7 @@ class Styler:
     """
 
     def __init__(self, shot: Shot, look: LookFile, out: Path, tile: int | None) -> None:
-        _check(look)
+        check(look)
         self.shot, self.out, self.tile = shot, out, tile
         self.network = look.painter()
         self.encoding = Encoding.from_json(look.card["encoding"])
@@ -266,7 +266,8 @@ def apply_shot(
     }
 
 
-def _check(look: LookFile) -> None:
+def check(look: LookFile) -> None:
+    """Raises LookMismatchError where a look is not for a shot's passes."""
     if look.card["family"] != "shot":
         raise LookMismatchError(
             "This look was trained on images, by colour alone: it has never seen passes.",
