@@ -56,13 +56,14 @@ def call(verbs: Mapping[str, Verb], verb: object, params: object, job: Job) -> d
             log.info("%s: out of memory", verb, exc_info=True)
             raise BackendError(
                 "There is not enough memory for this.",
-                "Close other programs, or use smaller tiles or a smaller render.",
+                "Close other programs, or choose a smaller picture (on the command line: a smaller --tile).",
             ) from error
         if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
             log.info("%s: out of memory on the graphics card", verb, exc_info=True)
             raise BackendError(
                 "There is not enough memory on the graphics card for this.",
-                "Close other programs that use it, use smaller tiles, or set CUDA_VISIBLE_DEVICES to nothing.",
+                "Close other programs that use it, choose a smaller picture (on the command line: a smaller --tile),"
+                " or set CUDA_VISIBLE_DEVICES to nothing.",
             ) from error
         log.exception("%s", verb)
         raise BackendError(

@@ -237,7 +237,7 @@ class _Child:
             name = _SIGNALS.get(-code, str(-code))
             how = f"by signal {name}"
             if name == "SIGKILL":
-                hint = " If memory ran out, close other programs or use smaller tiles."
+                hint = " If memory ran out, close other programs, or choose a smaller picture."
         return BackendDiedError(
             f"The backend process ended in the middle, {how}.{self._last_words()}",
             f"Start this again: a new backend starts by itself.{hint}",
