@@ -1,4 +1,7 @@
-"""The panels, in the Render properties and in the Image Editor's sidebar. They draw, and decide nothing."""
+"""The panels, in the Render properties and the sidebars of the Image Editor and, for effects, the 3D viewport.
+
+They draw, and decide nothing.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -36,9 +36,9 @@ from .look import fingerprint
 from .shots import ROOT
 
 PARTS = ("quality", "speed", "memory", "tiles", "loops", "water", "controls")
-RENDERING = ("backend/effect/*.py", "backend/effect/water/*.py", "backend/images.py")
+RENDERING = ("backend/effect/*.py", "backend/effect/water/*.py", "backend/images.py", "backend/learning/*.py")
 SOURCES = {
-    "quality": (*RENDERING, "backend/learning/*.py", "backend/metrics.py", "bench/effect_quality.py"),
+    "quality": (*RENDERING, "backend/metrics.py", "bench/effect_quality.py"),
     "speed": (*RENDERING, "bench/effect_costs.py", "bench/mantaflow_scene.py"),
     "memory": (*RENDERING, "bench/effect_costs.py"),
     "tiles": (*RENDERING, "bench/effect_costs.py"),

@@ -1,4 +1,4 @@
-"""The panel of effects, in the 3D viewport's sidebar and the Render properties. It draws, and decides nothing."""
+"""The panel of effects, in every place where Paintover's panels are. It draws, and decides nothing."""
 
 from typing import TYPE_CHECKING
 
