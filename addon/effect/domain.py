@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from mathutils import Matrix, Vector
 
-from ..backend.effect.frames import SIDES
+from ..backend.effect.frames import SIDES, fitting
 from . import card, fluid, properties
 
 if TYPE_CHECKING:
     from bpy.types import Object
-
-LEAST_SIDE, MOST_LONGER = 32, 4  # pixels of a picture's side; and how many times the other it may be
 
 
 def take_in(thing: "Object") -> None:
@@ -49,19 +47,12 @@ def stand(thing: "Object") -> None:
     if not height or not width:
         return
     settings.controls.size = height  # type: ignore[attr-defined]
-    settings.pixels = _pixels(max(settings.pixels), width / height)
+    settings.pixels = fitting(width, height, max(settings.pixels))
     foot = _middle(chosen)
     foot.z -= _size(chosen)[2] / 2
     facing = turn.to_matrix() @ Matrix.Rotation(-quarter * math.pi / 2, 3, "Z")
     thing.matrix_world = Matrix.LocRotScale(chosen.matrix_world @ foot, facing, None)
     card.shape(thing)
-
-
-def _pixels(longest: int, across: float) -> tuple[int, int]:
-    """Width and height of a picture whose longer side is known."""
-    least = max(LEAST_SIDE, -(-longest // MOST_LONGER))
-    width, height = longest * min(1.0, across), longest / max(1.0, across)
-    return max(least, round(width)), max(least, round(height))
 
 
 def _size(thing: "Object") -> list[float]:

@@ -1,4 +1,4 @@
-"""What every kind has in common when it is asked for: pace, box, seed, a file for each frame. Standard library only."""
+"""What every kind has in common when it is asked for: pace, size, box, seed, a file a frame. Standard library only."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,19 @@ FPS = 24.0
 FRAMES, LONGEST = 64, 10_000  # how many where none are asked for, and how many may be
 SIZE = 512  # pixels of a picture's side, where none is asked for
 LEAST_SIZE, MOST_SIZE = 32, 8192  # and what it may be
+MOST_LONGER = 4  # times the other that a side may be
 LEAST_TILE, MOST_TILE = 16, 4096  # the same of a tile of water
 SHALLOW = 2 / 3  # of the box's height: it is no deeper than that, and no deeper than wide
 SIDES: Mapping[str, int] = {"front": 0, "left": 1, "back": 2, "right": 3}
 """Blender's names of the sides that a bake can be seen from: quarters of a turn, see ``Volume.turned``."""
 BAKE_AGAIN = "Bake the domain's gas with the cache format OpenVDB, and name the cache's folder."
+
+
+def fitting(width: float, height: float, longest: int) -> tuple[int, int]:
+    """Width and height in pixels of a picture of something so wide and high, ``longest`` the longer one."""
+    share = longest / max(width, height)
+    least = max(LEAST_SIZE, -(-longest // MOST_LONGER))
+    return max(least, round(width * share)), max(least, round(height * share))
 
 
 def deep(width: float, height: float) -> float:

@@ -22,7 +22,7 @@ from . import lighting, vdb
 from .advection import moved
 from .coarse import View
 from .controls import Value
-from .frames import BAKE_AGAIN, LEAST_SIZE, SIDES, baked_files, check_count
+from .frames import BAKE_AGAIN, SIDES, baked_files, check_count, fitting
 from .physics import AMBIENT, number, physics
 from .projection import Volume, project
 from .request import Animated
@@ -74,10 +74,7 @@ class Baked:
     def picture(self, longest: int) -> tuple[int, int]:
         """Width and height in pixels of a picture of the whole domain, ``longest`` the longer one."""
         x, y, z = self.cells
-        width, height = (y if self.turn % 2 else x), z
-        share = longest / max(width, height)
-        least = max(LEAST_SIZE, longest // 4)
-        return max(least, round(width * share)), max(least, round(height * share))
+        return fitting(y if self.turn % 2 else x, z, longest)
 
     def digest(self) -> str:
         """Of all that was baked."""

@@ -17,7 +17,7 @@ from ..images import read_picture
 from . import controls as tables
 from .controls import Value
 from .emitter import SHAPES, Emitter
-from .frames import LEAST_SIZE, MOST_SIZE, ending_number
+from .frames import LEAST_SIZE, MOST_LONGER, MOST_SIZE, ending_number
 from .simulation import EMITTERS
 
 Keys: TypeAlias = Mapping[str, Sequence[tuple[float, Value]]]
@@ -203,12 +203,11 @@ def size(asked: object) -> tuple[int, int]:
     if len(pair) != 2 or len(sides) != 2:
         raise UsageError(f"A size is a width and a height in whole pixels, not {asked!r:.60}.")
     width, height = sides
-    if not all(LEAST_SIZE <= side <= MOST_SIZE for side in (width, height)) or max(width, height) > 4 * min(
-        width, height
-    ):
+    least, most = sorted(sides)
+    if least < LEAST_SIZE or most > min(MOST_SIZE, MOST_LONGER * least):
         raise UsageError(
             f"{width} x {height} pixels is no size for an effect.",
-            f"Choose {LEAST_SIZE} to {MOST_SIZE} pixels a side, and no side more than four times the other.",
+            f"Choose {LEAST_SIZE} to {MOST_SIZE} pixels a side, and no side more than {MOST_LONGER} times the other.",
         )
     return width, height
 
