@@ -35,7 +35,7 @@ from .request import Animated, animated, check_reach, size, source
 from .shade import Shading, brightness, fading, shade
 from .simulation import Effect
 
-FORMAT = 6
+FORMAT = 7
 LEAST_LOOP = 8  # frames
 LEAD = int(LIFE)  # frames that a loop is drawn before its first: by then what is carried has settled
 SETTLING = 2  # how often the first of other frames is drawn before: what comes of nothing is stiff
