@@ -8,7 +8,7 @@ from .. import compat, compositor, final, jobs, paths
 from ..backend.errors import FrameRangeError, UsageError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import render_range, rendered_frames, styled_frames
+from .shot import rendered_frames, styled_frames, wanted_range
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -35,7 +35,7 @@ def final_frames_work(scene: bpy.types.Scene, first: int | None = None, last: in
     """
     if jobs.session.again:
         raise UsageError("Frames are being styled again.", "Wait for their end, or cancel that.")
-    start, end = render_range(scene)
+    start, end = wanted_range(scene)
     low, high = start if first is None else first, end if last is None else last
     places = paths.places(scene)
     step = scene.frame_step

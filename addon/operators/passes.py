@@ -11,7 +11,7 @@ from .. import capture, jobs, passes, properties, rendering
 from ..backend.errors import FrameRangeError
 from ..render_ticket import RenderTicket
 from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import render_range
+from .shot import wanted_range
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -36,7 +36,7 @@ def render_passes_work(
     ``missing``: only of frames that have none yet, whole and of this .blend. Raises ``FrameRangeError`` where there is
     nothing to render.
     """
-    start, end = render_range(scene)
+    start, end = wanted_range(scene)
     begin = start if first is None else first
     finish = end if last is None else last
     frames = rendering.frames_between(begin, finish)

@@ -65,7 +65,7 @@ def trained_look(scene: bpy.types.Scene) -> Path:
     return look
 
 
-def render_range(scene: bpy.types.Scene) -> tuple[int, int]:
+def wanted_range(scene: bpy.types.Scene) -> tuple[int, int]:
     """First and last frame that the artist wants rendered."""
     settings = properties.of(scene)
     match settings.range:
