@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import real_blender
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -124,10 +125,7 @@ def blender_command(kind: str) -> list[str]:
         if find_spec("bpy") is None:
             pytest.skip("no bpy wheel in this Python")
         return [sys.executable]
-    program = shutil.which(os.environ.get("BLENDER", "blender"))
-    if program is None:
-        pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
-    return [str(Path(program).resolve()), "-b", "--factory-startup", "--python-exit-code", "1", "--python"]
+    return [str(real_blender.find()), "-b", "--factory-startup", "--python-exit-code", "1", "--python"]
 
 
 @pytest.fixture(params=["bpy", "blender"])

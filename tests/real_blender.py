@@ -1,7 +1,6 @@
 """A real Blender with the built extension in a profile of its own."""
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+import build
 
 
 @dataclass(frozen=True)
@@ -46,24 +45,19 @@ class RealBlender:
         return done
 
 
-def find() -> Path | None:
-    """The Blender that BLENDER names, else the one on the PATH."""
-    found = shutil.which(os.environ.get("BLENDER", "blender"))
-    return Path(found).resolve() if found else None
+def find() -> Path:
+    """The program that build.py finds. Skips where there is none; a wrong name in BLENDER fails."""
+    found = build.find_blender()
+    if found is None:
+        pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
+    return found
 
 
 def installed(folder: Path) -> RealBlender:
     """The built zip, installed from the command line into a clean profile. Skips where there is no real Blender."""
     program = find()
-    if program is None:
-        pytest.skip("no real Blender: name one with BLENDER, or put it on the PATH")
-    sys.path.insert(0, str(ROOT))
-    try:
-        from build import write_extension
-    finally:
-        sys.path.remove(str(ROOT))
     package = folder / "paintover.zip"
-    write_extension(package)
+    build.write_extension(package)
     blender = RealBlender(program, folder / "profile")
     blender.profile.mkdir()
     done = blender.run("--command", "extension", "install-file", "-r", "user_default", "-e", package)
