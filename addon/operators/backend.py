@@ -43,6 +43,7 @@ def install_work() -> jobs.Work:
 
 
 def install_backend(on_progress: jobs.Sink | None = None) -> jobs.Report:
+    """Install and wait: ``{"python": path}``."""
     return jobs.run(install_work(), on_progress)
 
 

@@ -55,6 +55,7 @@ def final_frames(
     last: int | None = None,
     on_progress: jobs.Sink | None = None,
 ) -> jobs.Report:
+    """Write and wait: ``{"frames": [numbers]}``."""
     return jobs.run(final_frames_work(scene, first, last), on_progress)
 
 

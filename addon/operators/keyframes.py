@@ -135,6 +135,7 @@ def rough_paint_work(scene: bpy.types.Scene) -> jobs.Work:
 
 
 def keyframe_rough_paint(scene: bpy.types.Scene, on_progress: jobs.Sink | None = None) -> jobs.Report:
+    """Paint and wait: ``{"painting": path}``."""
     return jobs.run(rough_paint_work(scene), on_progress)
 
 

@@ -113,10 +113,12 @@ def texture_apply_work(scene: "Scene", thing: "Object | None") -> jobs.Work:
 
 
 def texture_look_train(scene: "Scene", thing: "Object", on_progress: jobs.Sink | None = None) -> jobs.Report:
+    """Train and wait: the backend's answer, with ``look``, ``steps``, ``seconds`` and ``scores``."""
     return jobs.run(texture_train_work(scene, thing), on_progress)
 
 
 def texture_look_apply(scene: "Scene", thing: "Object", on_progress: jobs.Sink | None = None) -> jobs.Report:
+    """Apply and wait: ``{"written": [paths]}``."""
     return jobs.run(texture_apply_work(scene, thing), on_progress)
 
 
