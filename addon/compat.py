@@ -140,6 +140,12 @@ def set_option(node: Node, socket: str, label: str, attribute: str, value: str) 
         setattr(node, attribute, value)
 
 
+def use_material_nodes(material: bpy.types.Material) -> None:
+    """Let a new material be made of nodes; since 5.0 every one is."""
+    if not IS_5:
+        material.use_nodes = True
+
+
 def use_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     """The format of a shot's frames. Half floats for colours; Blender itself keeps data passes at 32 bits."""
     if IS_5:

@@ -2,7 +2,7 @@
 
 A message is a JSON object, sent as a 4-byte big-endian length and that many bytes of UTF-8. The child speaks first:
 
-    child   hello     protocol, version, pid
+    child   hello     protocol, version
     parent  request   id, verb, params
     parent  cancel    id            give up, keep nothing half-done
     parent  stop      id            end now, keep the best so far

@@ -51,7 +51,7 @@ class Server:
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
 
     def hello(self) -> Message:
-        return {"type": HELLO, "protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
+        return {"type": HELLO, "protocol": PROTOCOL, "version": VERSION}
 
     def receive(self, message: Message) -> None:
         """Take one message from the parent. Raises ``ProtocolError`` for one that only a child may send."""

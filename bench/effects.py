@@ -144,7 +144,7 @@ class Bench:
     def loops(self) -> None:
         what = {"frames": 24, "size": 64} if self.asked.quick else {"frames": self.scale.frames, "size": 256}
         for kind in self.gases:
-            if kind in VOLUMES and kind != ONCE:
+            if kind != ONCE:
                 found = self.part("loops", kind, partial(effect_seams.loop, kind, **what), **what)
                 print(f"  loop seam {found['loop_seam']:.2f}", flush=True)
 

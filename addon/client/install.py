@@ -25,8 +25,7 @@ from .in_process import InProcessBackend
 from .ticket import Ticket
 
 REQUIREMENTS = FOLDER / "backend" / "requirements.txt"
-INFO = ("-m", "backend", "info", "--json")
-LOADS = (*INFO, "--load")  # what a Python must be able to run to be a backend
+LOADS = ("-m", "backend", "info", "--json", "--load")  # what a Python must be able to run to be a backend
 ASK_BASE = """
 import importlib.util as found, sys
 print(*sys.version_info[:2], int(all(map(found.find_spec, ["venv", "ensurepip"]))))

@@ -14,7 +14,7 @@ from .bakes import Baked
 if TYPE_CHECKING:
     from bpy.types import Image, Material, Object
 
-MARK = "paintover_effect"  # custom property on a node that shows a sequence: which of ``LAYERS``
+LAYER = "paintover_effect"  # custom property on a node that shows a sequence: which of ``LAYERS``; on its gate: True
 LAYERS = ("", "normal", "surface")  # in a file's name after the kind: the picture, or a texture of water
 _PICTURE, _NORMAL, _SURFACE = LAYERS
 CLEAR = ("pool", "rain")  # water that one sees the ground through
@@ -25,8 +25,7 @@ def give(thing: "Object") -> None:
     """A new material, that shows nothing yet."""
     mesh: Any = thing.data
     material = bpy.data.materials.new(thing.name)
-    if not compat.IS_5:
-        material.use_nodes = True
+    compat.use_material_nodes(material)
     settings = properties.of(thing)
     tree: Any = material.node_tree
     tree.nodes.clear()
@@ -54,19 +53,19 @@ def show(thing: "Object", folder: Path, baked: Baked) -> None:
     tree: Any = material.node_tree
     first, last = baked.frames
     for node in pictures(material):
-        name = "_".join(filter(None, (baked.kind, node[MARK])))
-        node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[MARK]))
+        name = "_".join(filter(None, (baked.kind, node[LAYER])))
+        node.image = sequence(paths.frame_path(folder, name, first), node.image, bool(node[LAYER]))
         image_sequence.play(node.image_user, first, last)
         node.image_user.use_cyclic = settings.repeats
     for node in tree.nodes:
-        if node.bl_idname == "ShaderNodeValue" and node.get(MARK):
+        if node.bl_idname == "ShaderNodeValue" and node.get(LAYER):
             _gate(node, None if settings.repeats else (first, last))
 
 
 def pictures(material: "Material") -> list[Node]:
     """The nodes that show what was baked."""
     nodes: Any = material.node_tree.nodes if material.node_tree else ()
-    return [node for node in nodes if node.bl_idname == "ShaderNodeTexImage" and MARK in node]
+    return [node for node in nodes if node.bl_idname == "ShaderNodeTexImage" and LAYER in node]
 
 
 def sequence(first_file: Path, image: "Image | None", data: bool) -> "Image":
@@ -89,7 +88,7 @@ def _gate(node: Node, frames: tuple[int, int] | None) -> None:
 def _picture(build: Builder, place: tuple[int, int], layer: str) -> Node:
     node = build.node("ShaderNodeTexImage", place)
     node.extension = "REPEAT" if layer else "CLIP"
-    node[MARK] = layer
+    node[LAYER] = layer
     return node
 
 
@@ -98,7 +97,7 @@ def _glow(material: "Material", build: Builder, _kind: str) -> None:
     material.surface_render_method = "BLENDED"
     picture = _picture(build, (0, 0), _PICTURE)
     shown = build.node("ShaderNodeValue", (0, 2))
-    shown.label, shown[MARK] = "Shown", True
+    shown.label, shown[LAYER] = "Shown", True
     shown.outputs[0].default_value = 0.0
     hidden = build.math("MULTIPLY", (2, 1), picture.outputs["Alpha"], shown.outputs[0])
     through = build.math("SUBTRACT", (3, 1), 1.0, hidden)

@@ -7,7 +7,7 @@ import time
 
 from backend.protocol import PROTOCOL, encode, read_message, write_message
 
-HELLO = {"type": "hello", "protocol": PROTOCOL, "version": "0", "pid": os.getpid()}
+HELLO = {"type": "hello", "protocol": PROTOCOL, "version": "0"}
 
 
 def say(message):
