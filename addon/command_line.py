@@ -13,7 +13,7 @@ from types import FrameType
 
 import bpy
 
-from . import capture, jobs, paths, properties, status
+from . import capture, jobs, paths, properties, shot_card, status
 from .backend.arguments import frame_range, painted_frame
 from .backend.errors import (
     DONE,
@@ -61,13 +61,13 @@ def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
     linked = [Path(bpy.path.abspath(library.filepath)) for library in bpy.data.libraries]
     blends = [Path(bpy.data.filepath), *(path for path in linked if path.is_file())]
     saved = max(path.stat().st_mtime for path in blends)
-    rendered = capture.own_frames(scene)
+    rendered = shot_card.own_frames(scene)
     return [frame for frame in range(first, last + 1) if rendered.get(frame, 0.0) < saved]
 
 
 def _check_own(scene: bpy.types.Scene, first: int, last: int) -> None:
     """Raises ShotError where another Blender has put frames of another .blend among this one's, meanwhile."""
-    foreign = sorted(set(range(first, last + 1)).difference(capture.own_frames(scene)))
+    foreign = sorted(set(range(first, last + 1)).difference(shot_card.own_frames(scene)))
     if foreign:
         raise ShotError(
             f"The passes of frames {paths.spoken(foreign)} in {paths.places(scene).passes} are another .blend's, which"

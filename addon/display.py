@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from . import capture, compat, saving
+from . import compat, saving, shot_card
 from .backend import beside, errors
 
 
@@ -17,7 +17,7 @@ def save_display(scene: bpy.types.Scene, frame: Path, picture: Path) -> None:
     """
     from .exr_picture import read_combined  # late: Blender's start would wait for NumPy
 
-    pixels = read_combined(frame, capture.read_card(frame.parent).get("view_layer", ""))
+    pixels = read_combined(frame, shot_card.read(frame.parent).get("view_layer", ""))
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(picture.stem, width, height, alpha=True, float_buffer=True)
     dither = scene.render.dither_intensity

@@ -11,9 +11,9 @@ from . import capture, compat, exr, handlers, paths, properties, saved_render
 from .backend import errors
 from .backend.room import check_room
 from .compat import Node
-from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task, is_rendering
 from .rendering import frames_between
+from .shot import scene_named
 
 COPY = "paintover_copy"  # custom property on what is here for a while only
 

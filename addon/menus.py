@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .operators.base import register_all, unregister_all
+from .classes import register_all, unregister_all
 
 if TYPE_CHECKING:
     from bpy.types import Context

@@ -19,8 +19,8 @@ from .artists_tree import EFFECT
 from .backend.beside import state_of
 from .backend.errors import OutputError
 from .effect.properties import free_folder, is_effect, of
-from .operators.shot import look_file
 from .operators.textures import texture_look_file
+from .shot import look_file
 
 FILES = ("look", "texture_look", "texture_painting")  # settings that name a file
 UNNAMED = {"look": look_file, "texture_look": texture_look_file}  # and what they mean where they do not

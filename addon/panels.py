@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import compositor, pictures, properties, status
+from .classes import register_all, unregister_all
 from .drawing import draw_line, draw_session
 from .effect.panel import Effects
-from .operators.base import register_all, unregister_all
 from .operators.keyframes import painting_file
 
 if TYPE_CHECKING:

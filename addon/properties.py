@@ -16,6 +16,7 @@ from bpy.props import (
 )
 
 from . import passes
+from .classes import register_all, unregister_all
 
 if TYPE_CHECKING:
     from bpy.types import Context, Scene
@@ -112,12 +113,10 @@ CLASSES = (PaintedKeyframe, ShotSettings)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    register_all(CLASSES)
     bpy.types.Scene.paintover = PointerProperty(type=ShotSettings)  # type: ignore[attr-defined]
 
 
 def unregister() -> None:
     del bpy.types.Scene.paintover  # type: ignore[attr-defined]
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    unregister_all(CLASSES)

@@ -7,8 +7,8 @@ import bpy
 
 from . import capture, interim, passes, paths
 from .backend import errors
-from .operators.shot import scene_named
 from .render_ticket import Job, RenderTicket, Report, Steps, Task
+from .shot import scene_named
 
 WITHOUT_PASSES = frozenset({"BLENDER_WORKBENCH"})  # engines that give no look what it reads
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import capture, compat, compositor, jobs, passes, paths, preferences, properties, stylise
+from . import capture, compat, compositor, jobs, passes, paths, preferences, properties, shot_card, stylise
 from .backend.errors import PaintoverError
 from .operators.keyframes import painting_file
-from .operators.shot import RENDER_REMEDY, look_file
+from .shot import RENDER_REMEDY, look_file
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems
@@ -78,7 +78,7 @@ def needed_passes(scene: "Scene") -> list[Line]:
 
 def another_shot(scene: "Scene") -> list[Line]:
     """Whether the passes here are another .blend's: files in one folder share what scenes of one name have."""
-    blend = capture.another_blend(paths.places(scene).passes)
+    blend = shot_card.another_blend(paths.places(scene).passes)
     if not blend:
         return []
     return [Line(f"The passes here are of {blend}: rendering replaces them", "INFO", "Rename the scene to keep both.")]
@@ -86,7 +86,7 @@ def another_shot(scene: "Scene") -> list[Line]:
 
 def view(scene: "Scene") -> list[Line]:
     """What keeps a painting from being matched exactly; empty if nothing does that Blender knows of."""
-    if not capture.view_info(scene)["curves"]:
+    if not shot_card.view_info(scene)["curves"]:
         return []
     text = "Paintings cannot be matched while Use Curves or White Balance is on in Color Management"
     return [Line(text, "ERROR")]
@@ -124,7 +124,7 @@ def frames_text(frames: list[int]) -> str:
 def rendered(scene: "Scene") -> Line:
     places = paths.places(scene)
     frames = paths.frames_in(places.passes, places.name)
-    if not frames and (name := capture.left_behind(scene)):
+    if not frames and (name := shot_card.left_behind(scene)):
         text = f"Nothing is rendered yet; there are passes of a scene {name}"
         return Line(text, "INFO", "Was it this one? Then give it that name again.")
     if not frames:

@@ -9,7 +9,7 @@ from .artists_tree import MARK
 from .backend import errors
 from .compat import Node
 from .image_sequence import play
-from .operators.images import file_of
+from .images import file_of
 
 SOURCE = "paintover_source"  # custom property on a node of ours: the image that it took the place of
 

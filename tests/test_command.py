@@ -155,16 +155,16 @@ def cancelled_between_jobs(folder):
     import signal
 
     import bpy
-    from paintover import capture, command_line
+    from paintover import command_line, shot_card
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
-    own_frames = capture.own_frames
+    own_frames = shot_card.own_frames
 
     def meanwhile(scene):
         os.kill(os.getpid(), signal.SIGTERM)
         return own_frames(scene)
 
-    capture.own_frames = meanwhile
+    shot_card.own_frames = meanwhile
     return command_line.main(["passes"])
 
 

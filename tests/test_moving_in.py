@@ -8,8 +8,8 @@ import pytest
 def save_for_the_first_time(folder, taken):
     """A frame rendered, begun to be painted and shown before the first save; what the saved file knows of it."""
     import bpy
-    from paintover import jobs, paths
-    from paintover.operators import keyframes, shot
+    from paintover import jobs, paths, shot
+    from paintover.operators import keyframes
 
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 64, 36
@@ -92,8 +92,8 @@ def test_a_new_blend_does_not_inherit_what_another_unsaved_one_rendered(blender,
 def save_elsewhere(folder):
     """A shot with a painting and a look, saved into another folder; what the settings name then, and after loading."""
     import bpy
-    from paintover import paths
-    from paintover.operators import keyframes, shot
+    from paintover import paths, shot
+    from paintover.operators import keyframes
 
     bpy.ops.wm.save_as_mainfile(filepath=folder + "/a/shot.blend")
     scene = bpy.context.scene
@@ -130,8 +130,7 @@ def save_during_work(folder, taken):
     from pathlib import Path
 
     import bpy
-    from paintover import jobs, paths
-    from paintover.operators import shot
+    from paintover import jobs, paths, shot
 
     scene = bpy.context.scene
     old = paths.places(scene)

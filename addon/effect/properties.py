@@ -26,7 +26,7 @@ from ..backend.effect.controls import KEPT, ONCE
 from ..backend.effect.frames import FRAMES, LEAST_SIZE, LEAST_TILE, LONGEST, MOST_SIZE, MOST_TILE, SIDES, SIZE
 from ..backend.effect.frames import deep as usually_deep
 from ..backend.effect.panel import KINDS, MEANINGS, WATER, described
-from ..operators.base import register_all, unregister_all
+from ..classes import register_all, unregister_all
 from . import fluid
 
 if TYPE_CHECKING:

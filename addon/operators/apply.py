@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import EnumProperty
 
-from .. import capture, compositor, jobs, paths, properties, textures
+from .. import compositor, jobs, paths, properties, shot_card, textures
 from ..backend.errors import FrameRangeError
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
+from ..classes import register_all, unregister_all
+from ..images import reload_under, show_image
+from ..shot import frame_of_passes, passes_folder, rendered_frames, scene_named, styled_frames, trained_look
+from .base import DirectOperator, WorkOperator
 from .compositor import compositor_insert
-from .images import reload_under, show_image
-from .shot import frame_of_passes, passes_folder, rendered_frames, scene_named, styled_frames, trained_look
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -66,7 +67,7 @@ def check_look(scene: bpy.types.Scene) -> None:
     """Raises what giving the scene its look would fail with before the first frame: no backend, a look that is broken
     or for something else, a view that cannot be painted in.
     """
-    params = {"look": str(trained_look(scene)), "view": capture.view_info(scene)}
+    params = {"look": str(trained_look(scene)), "view": shot_card.view_info(scene)}
     jobs.run(jobs.request("Check Look", "look.check", params))
 
 

@@ -6,7 +6,8 @@ import bpy
 
 from .. import jobs, preferences
 from ..backend.errors import BackendMissingError
-from .base import DirectOperator, FollowJob, WorkOperator, register_all, unregister_all
+from ..classes import register_all, unregister_all
+from .base import DirectOperator, FollowJob, WorkOperator
 
 if TYPE_CHECKING:
     from bpy.types import Context

@@ -1,7 +1,7 @@
 """What every operator of Paintover does alike: words for errors, and work that goes on while the window lives."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -158,13 +158,3 @@ def follow_on() -> None:
     if jobs.session.running is not None and windows:
         with bpy.context.temp_override(window=windows[0]):
             bpy.ops.paintover.follow_job("INVOKE_DEFAULT")  # type: ignore[attr-defined]  # our own
-
-
-def register_all(classes: tuple[type[Any], ...]) -> None:
-    for cls in classes:
-        bpy.utils.register_class(cls)
-
-
-def unregister_all(classes: tuple[type[Any], ...]) -> None:
-    for cls in reversed(classes):
-        bpy.utils.unregister_class(cls)

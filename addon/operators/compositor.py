@@ -6,9 +6,10 @@ import bpy
 
 from .. import compat, compositor, final, jobs, paths
 from ..backend.errors import FrameRangeError, UsageError
+from ..classes import register_all, unregister_all
 from ..render_ticket import RenderTicket
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import rendered_frames, styled_frames, wanted_range
+from ..shot import rendered_frames, styled_frames, wanted_range
+from .base import DirectOperator, WorkOperator
 
 if TYPE_CHECKING:
     from bpy.types import Context

@@ -12,11 +12,12 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import jobs, paths, preferences
 from ..backend.errors import EffectError, PaintoverError, UsageError
+from ..classes import register_all, unregister_all
 from ..effect import adding, bakes, card, domain, fluid, layer, leftovers, material, properties, request
 from ..effect.bakes import Baked
 from ..effect.properties import KIND_ITEMS, folder_of
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import scene_named
+from ..shot import scene_named
+from .base import DirectOperator, WorkOperator
 
 if TYPE_CHECKING:
     from bpy.types import Context, Object, Scene, ViewLayer

@@ -11,9 +11,10 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 from .. import jobs
 from ..backend.effect.frames import MOST_SIZE
 from ..backend.errors import PaintoverError, UsageError
+from ..classes import register_all, unregister_all
 from ..effect import bakes
 from ..effect.properties import folder_of
-from .base import WorkOperator, register_all, tell, unregister_all
+from .base import WorkOperator, tell
 from .effects import active_effect
 
 if TYPE_CHECKING:

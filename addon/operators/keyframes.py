@@ -8,10 +8,11 @@ import bpy
 
 from .. import compat, display, jobs, paths, properties
 from ..backend.errors import PaintingError
+from ..classes import register_all, unregister_all
+from ..images import save_image, show_image, showing
 from ..render_ticket import check_idle, is_rendering
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .images import save_image, show_image, showing
-from .shot import frame_of_passes, passes_folder, rendered_frames, scene_named
+from ..shot import frame_of_passes, passes_folder, rendered_frames, scene_named
+from .base import DirectOperator, WorkOperator
 
 if TYPE_CHECKING:
     from bpy.types import Context

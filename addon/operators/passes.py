@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty
 
-from .. import capture, jobs, passes, properties, rendering
+from .. import jobs, passes, properties, rendering, shot_card
 from ..backend.errors import FrameRangeError
+from ..classes import register_all, unregister_all
 from ..render_ticket import RenderTicket
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .shot import wanted_range
+from ..shot import wanted_range
+from .base import DirectOperator, WorkOperator
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -41,7 +42,7 @@ def render_passes_work(
     finish = end if last is None else last
     frames = rendering.frames_between(begin, finish)
     if missing:
-        there = capture.own_frames(scene)
+        there = shot_card.own_frames(scene)
         frames = [frame for frame in frames if frame not in there]
         if not frames:
             raise FrameRangeError(

@@ -8,11 +8,12 @@ import bpy
 from .. import compat, jobs, paths, properties, textures
 from ..artists_tree import MARK
 from ..backend.errors import LookError, PaintingError, UsageError
+from ..classes import register_all, unregister_all
+from ..images import file_of, save_image, showing
+from ..shot import styled_frames
 from .apply import styled_sequence
-from .base import DirectOperator, WorkOperator, register_all, unregister_all
-from .images import file_of, save_image, showing
+from .base import DirectOperator, WorkOperator
 from .keyframes import save_painted
-from .shot import styled_frames
 from .train import preview_file
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .. import jobs, paths, properties
-from .base import WorkOperator, register_all, unregister_all
+from ..classes import register_all, unregister_all
+from ..shot import look_file, passes_folder, rendered_frames, trained_look
+from .base import WorkOperator
 from .keyframes import NoPaintingError, existing, save_painted
-from .shot import look_file, passes_folder, rendered_frames, trained_look
 
 if TYPE_CHECKING:
     from bpy.types import Context

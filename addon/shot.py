@@ -4,8 +4,8 @@ from pathlib import Path
 
 import bpy
 
-from .. import capture, compat, paths, properties
-from ..backend.errors import LookError, ShotError, UsageError
+from . import compat, paths, properties, shot_card
+from .backend.errors import LookError, ShotError, UsageError
 
 RENDER_REMEDY = "Press Render Passes, or render with Save Passes on."
 
@@ -29,7 +29,7 @@ def rendered_frames(scene: bpy.types.Scene) -> list[int]:
 def passes_folder(scene: bpy.types.Scene) -> str:
     """Where the backend finds the scene's shot, as the scene shows it now. Raises OutputError."""
     folder = paths.places(scene).passes
-    capture.show_as_now(scene, folder)
+    shot_card.show_as_now(scene, folder)
     return str(folder)
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..backend.errors import OutputError
-from ..image_sequence import play
+from .backend.errors import OutputError
+from .image_sequence import play
 
 if TYPE_CHECKING:
     from bpy.types import Context
