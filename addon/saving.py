@@ -36,7 +36,7 @@ def save_image(image: bpy.types.Image, scene: bpy.types.Scene, path: Path, choos
 @contextmanager
 def _other_format(scene: bpy.types.Scene, choose: Choose) -> Iterator[None]:
     settings = scene.render.image_settings
-    owners: list[bpy.types.bpy_struct] = [settings, scene.render.ffmpeg]  # Blender chooses a codec with the format
+    owners: list[Any] = [settings, scene.render.ffmpeg]  # Blender chooses a codec with the format
     display, view = settings.display_settings, settings.view_settings
     overrides = settings.color_management == "OVERRIDE"
     if overrides:
@@ -54,7 +54,7 @@ def _other_format(scene: bpy.types.Scene, choose: Choose) -> Iterator[None]:
             _give(owner, values)
 
 
-def _values(owner: bpy.types.bpy_struct) -> dict[str, Any]:
+def _values(owner: Any) -> dict[str, Any]:
     """What can be set of it, in an order in which each allows the next: file format, colour mode, depth; look last."""
     derived = "white_balance_whitepoint"  # of temperature and tint
     names = [
@@ -65,7 +65,7 @@ def _values(owner: bpy.types.bpy_struct) -> dict[str, Any]:
     return {name: getattr(owner, name) for name in sorted(names, key="look".__eq__)}
 
 
-def _give(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
+def _give(owner: Any, values: dict[str, Any]) -> None:
     for name, value in values.items():
         if getattr(owner, name) != value:
             setattr(owner, name, value)

@@ -1,7 +1,6 @@
 """What stands beside a shot's frames: its card, and the picture to paint over."""
 
 import json
-from pathlib import Path
 
 import OpenImageIO as oiio
 import pytest
@@ -127,23 +126,22 @@ def test_what_is_painted_over_is_the_render_and_not_the_composite(blender, tmp_p
     assert abs(picture - own).max() <= 1
 
 
-def folder_of_colours():
+def configured_by_a_studio(folder):
+    """Blender's configuration, with another name for the space that it renders in."""
+    import shutil
+    from pathlib import Path
+
     import bpy
 
-    return bpy.utils.system_resource("DATAFILES", path="colormanagement")
+    config = Path(folder) / "config.ocio"
+    shutil.copytree(bpy.utils.system_resource("DATAFILES", path="colormanagement"), folder)
+    config.chmod(0o644)
+    config.write_text(config.read_text("utf-8").replace("Linear Rec.709", "Studio Linear"), "utf-8")
+    return str(config)
 
 
 def test_what_is_painted_over_with_a_studios_configuration(blender, tmp_path, monkeypatch):
-    """One that has a name of its own for the space that Blender renders in."""
-    theirs = tmp_path / "studio"
-    theirs.mkdir()
-    for part in Path(blender(folder_of_colours)).iterdir():
-        (theirs / part.name).symlink_to(part)
-    config = theirs / "config.ocio"
-    text = config.read_text("utf-8").replace("Linear Rec.709", "Studio Linear")
-    config.unlink()
-    config.write_text(text, "utf-8")
-    monkeypatch.setenv("OCIO", str(config))
+    monkeypatch.setenv("OCIO", blender(configured_by_a_studio, tmp_path / "studio"))
     painting = blender(paint_over_what_the_look_sees, tmp_path)
     own, picture = (oiio.ImageBuf(str(path)).get_pixels(oiio.UINT8) for path in (tmp_path / "own.png", painting))
     assert abs(picture.astype(int) - own).max() <= 1

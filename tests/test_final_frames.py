@@ -407,12 +407,17 @@ def refuse(folder):
     scene.render.filepath = folder + "/own_"
     compat.use_multilayer_exr(scene.render.image_settings)
     scene.render.filepath = folder + "/layers_"
-    codecs = [item.identifier for item in scene.render.image_settings.bl_rna.properties["exr_codec"].enum_items]
+    images = scene.render.image_settings
     out["codecs"] = []
-    for codec in codecs:
-        scene.render.image_settings.exr_codec = codec
+    for codec in [item.identifier for item in images.bl_rna.properties["exr_codec"].enum_items]:
+        images.exr_codec = codec
         out["codecs"].append(refused(1, 1))
-    scene.render.image_settings.exr_codec = "NONE"
+        if compat.IS_5:
+            images.media_type = "IMAGE"
+        images.file_format, images.exr_codec = "OPEN_EXR", codec
+        out["codecs"].append(refused(1, 1))
+        compat.use_multilayer_exr(images)
+    images.exr_codec = "NONE"
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # as a disk without space
@@ -430,7 +435,7 @@ def test_final_frames_that_the_shot_cannot_give(blender, tmp_path):
     assert out.pop("written") == ["own_0001.png", "own_0002.png"]
     assert out.pop("replaced") == [True, True]
     assert out.pop("named", None) in (None, ["Scene", "Scene_0001.png"])
-    assert out.pop("codecs") == [None] * (11 if blender.kind == "blender" else 10)
+    assert out.pop("codecs") == [None] * (22 if blender.kind == "blender" else 20)
     assert out.pop("torn") == []
     assert "layers_0001.exr is not whole" in out["full"][1]
     codes = {case: answer[0] for case, answer in out.items()}

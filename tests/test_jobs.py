@@ -103,7 +103,7 @@ def escaped(tests):
         yield 0.5
     for stoppable in (True, False):
         tickets = []
-        work_operator(patient(tickets), stoppable)
+        work_operator(patient(tickets), stoppable=stoppable)
         with bpy.context.temp_override(window=window):
             bpy.ops.paintover.be_patient("INVOKE_DEFAULT")
             bpy.ops.screen.animation_play()

@@ -91,7 +91,7 @@ class Follower(Base):
         """
         self._leave(context)
         if not bpy.app.timers.is_registered(follow_on):  # later: here the window that closes is still among the others
-            bpy.app.timers.register(follow_on, persistent=True)
+            bpy.app.timers.register(follow_on)
 
     def _leave(self, context: "Context") -> None:
         if self.timer is not None:
