@@ -1,6 +1,7 @@
 """Where a scene's files go. Only ``places``, ``effects`` and ``is_temporary`` need Blender; the rest is plain paths."""
 
 import re
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import chain, count
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import bpy
 
+_SETTLED = 2.0  # seconds: within a tick of the disk's clock a folder may change twice
+_known: dict[tuple[Path, str], tuple[float, dict[int, float]]] = {}  # what ``frame_times`` found, and in which state
 _unsaved = 0  # how many .blends have been opened before the one that is open
 
 FRAME = re.compile(r"^(?P<name>.+)_(?P<frame>-?\d{3,})\.exr$")
@@ -63,6 +66,29 @@ def frames_in(folder: Path, name: str) -> list[int]:
         return []
     found = (FRAME.match(path.name) for path in folder.iterdir())
     return sorted(int(match["frame"]) for match in found if match and match["name"] == name)
+
+
+def frame_times(folder: Path, name: str) -> dict[int, float]:
+    """``frames_in`` for panels, with when each was put there, as time.time().
+
+    They ask several times a second, and the folder may be far away: it is only read again once it has changed. Frames
+    are renamed into place when they are whole, which changes it.
+    """
+    changed = changed_at(folder)
+    known, times = _known.get((folder, name), (0.0, {}))
+    if changed != known:
+        times = {frame: changed_at(frame_path(folder, name, frame)) for frame in frames_in(folder, name)}
+        if time.time() - changed > _SETTLED:
+            _known[folder, name] = changed, times
+    return times
+
+
+def changed_at(path: Path) -> float:
+    """When a file or a folder was changed last; where there is none, long ago."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def free(path: Path, taken: Collection[Path] = ()) -> Path:

@@ -1,5 +1,6 @@
 """What the panels say, worked out from the scene, its files and the session: plain values, nothing is drawn here."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def view(scene: "Scene") -> list[Line]:
 def final(scene: "Scene") -> list[Line]:
     """What keeps final frames from showing the style; empty if nothing does."""
     places = paths.places(scene)
-    styled = paths.frames_in(places.styled, places.name)
+    styled = paths.frame_times(places.styled, places.name)
     if compositor.find(scene) is None:
         if not styled:
             return []
@@ -104,11 +105,10 @@ def final(scene: "Scene") -> list[Line]:
     if not scene.render.use_compositing:
         text = "Compositing is off: renders show no style. Switch on Output > Post Processing > Compositing"
         return [Line(text, "ERROR")]
-    frame = scene.frame_current
-    render, made = (paths.frame_path(folder, places.name, frame) for folder in (places.passes, places.styled))
-    if made.is_file() and render.is_file() and made.stat().st_mtime < render.stat().st_mtime:
+    frame, rendered = scene.frame_current, paths.frame_times(places.passes, places.name)
+    if styled.get(frame, math.inf) < rendered.get(frame, 0.0):
         return [Line(f"Frame {frame} was rendered since it was styled: the old style shows", "INFO", "Apply the look.")]
-    bare = sorted(set(paths.frames_in(places.passes, places.name)).difference(styled))
+    bare = sorted(rendered.keys() - styled)
     if bare:
         return [Line(f"Not styled, so final frames show the render: {paths.spoken(bare)}", "ERROR", "Apply the look.")]
     return []
@@ -123,7 +123,7 @@ def frames_text(frames: list[int]) -> str:
 
 def rendered(scene: "Scene") -> Line:
     places = paths.places(scene)
-    frames = paths.frames_in(places.passes, places.name)
+    frames = list(paths.frame_times(places.passes, places.name))
     if not frames and (name := shot_card.left_behind(scene)):
         text = f"Nothing is rendered yet; there are passes of a scene {name}"
         return Line(text, "INFO", "Was it this one? Then give it that name again.")
@@ -134,7 +134,8 @@ def rendered(scene: "Scene") -> Line:
 
 def styled(scene: "Scene") -> Line:
     places = paths.places(scene)
-    frames = paths.frames_in(places.styled, places.name)
+    times = paths.frame_times(places.styled, places.name)
+    frames = list(times)
     count = stylise.count
     if count.asked > count.done + count.failed:
         return Line(f"Stylised {count.done} of {count.asked} while rendering", "SORTTIME")
@@ -142,8 +143,8 @@ def styled(scene: "Scene") -> Line:
         return Line("Styling again what was rendered before the painted frame", "SORTTIME", "", "paintover.cancel_job")
     if not frames:
         return Line("Nothing is styled yet", "INFO")
-    trained = _time(look_file(scene))
-    before = [frame for frame in frames if _time(paths.frame_path(places.styled, places.name, frame)) < trained]
+    trained = paths.changed_at(look_file(scene))
+    before = [frame for frame, made in times.items() if made < trained]
     if before:
         text = f"Styled: {frames_text(frames)}; by an earlier look: {paths.spoken(before)}"
         return Line(text, "INFO", "Apply the look.")
@@ -155,15 +156,10 @@ def look(scene: "Scene") -> Line:
     if not path.is_file():
         return Line("No look is trained yet", "INFO")
     trained = path.stat().st_mtime
-    later = [key.frame for key in properties.of(scene).keyframes if _time(painting_file(key)) > trained]
+    later = [key.frame for key in properties.of(scene).keyframes if paths.changed_at(painting_file(key)) > trained]
     if later:
         return Line(f"{path.name}; painted on since: {paths.spoken(sorted(later))}", "INFO", "Train or Continue.")
     return Line(f"{path.name}", "CHECKMARK")
-
-
-def _time(path: Path) -> float:
-    """When a file was changed last; where there is none, long ago."""
-    return path.stat().st_mtime if path.is_file() else 0.0
 
 
 def painting(path: Path) -> Line:
