@@ -293,6 +293,20 @@ def test_two_paintings_cross_fade(sliding: Path, crossing_look: Path, tmp_path: 
     assert all(path.suffix == ".exr" for path in (tmp_path / "out").iterdir())  # what waited on the disk has no name
 
 
+def test_what_one_painting_leaves_open_the_next_one_paints(sliding: Path, tmp_path: Path) -> None:
+    """On the painted frame itself too, where the next painting does not fade in yet."""
+    shutil.copy2(sliding / "5.png", tmp_path / "5.png")
+    pixels = slide.painted(2).copy()
+    pixels[:, :40, 3] = 0
+    images.write_png(tmp_path / "2.png", pixels)
+    paint_ = {"2": tmp_path / "2.png", "5": tmp_path / "5.png"}
+    do("look.train", shot=sliding / "shot", paint=paint_, out=tmp_path / "two.look", steps=30)
+    do("look.apply", shot=sliding / "shot", look=tmp_path / "two.look", out=tmp_path / "out")
+    for frame in (2, 3):
+        error = np.abs(styled(tmp_path / "out" / f"slide_{frame:04d}.exr") - slide.painted(frame)[..., :3] / 255.0)
+        assert np.median(error[:, :40]) < 0.05
+
+
 def test_same_seed_same_bytes(sliding: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         do("look.train", shot=sliding / "shot", paint={"2": sliding / "2.png"}, out=tmp_path / f"{name}.look", steps=5)

@@ -30,6 +30,7 @@ from .journey import Journey, Stop, key_frames
 from .reader import Reader, Stamp, stamp
 from .tiles import paint
 
+FORMAT = 1  # counts up when the same look and passes give other pixels
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
 STEADY = 0.7  # how much of its history stays in a picture where that can be trusted
 AHEAD = 4_000_000  # pixels of a frame up to which those to come are read and prepared while this one is painted
@@ -58,7 +59,7 @@ class Styler:
         self.shot, self.out, self.tile = shot, out, tile
         self.network = look.painter()
         self.encoding = Encoding.from_json(look.card["encoding"])
-        self._made_by = [look.card["sha256"], look.card["encoding"], shot.view.as_json() | {"config": ""}]
+        self._made_by = [FORMAT, look.card["sha256"], look.card["encoding"], shot.view.as_json() | {"config": ""}]
         self._ahead = shot.width * shot.height <= AHEAD
         self.reader = Reader(shot, self.encoding, self._ahead)
         numbers = [key["frame"] for key in look.card["keyframes"]]

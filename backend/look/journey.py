@@ -28,6 +28,8 @@ MotionOf: TypeAlias = Callable[[int, int], Motion]
 
 SAME_SHOT = 8 / 255  # mean difference of tiny pictures up to which a shot is the one that was painted on
 
+LEAST_SHARE = 1e-3  # of the painting to come, on a painted frame itself: there it counts only where nothing is painted
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -78,6 +80,7 @@ class Leg:
         paintings = [Source(1.0, self._key, walk.track)] if self._key else []
         if self._key and self._coming:
             share = (self.number - self._key.number) / (self._coming.number - self._key.number)
+            share = max(share, LEAST_SHARE)
             paintings = [
                 Source(1 - share, self._key, walk.track),
                 Source(share, self._coming, self._kept(self.number)),
