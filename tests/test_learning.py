@@ -169,12 +169,13 @@ def test_the_loop_keeps_to_its_steps() -> None:
 
 def test_the_loop_ends_when_it_is_stopped_and_when_it_is_cancelled() -> None:
     job = Job()
-    job.stop()
-    assert fit(Counting(), Budget(seconds=60), job).stopped
-    job = Job()
-    job.cancel()
-    with pytest.raises(Cancelled):
-        fit(Counting(), Budget(seconds=60), job)
+    outcome = fit(Counting(), Budget(seconds=60), job, lambda: job.stop() or "")
+    assert (outcome.steps, outcome.stopped) == (1, True)
+    for end in (Job.stop, Job.cancel):  # before the first step there is no best so far
+        job = Job()
+        end(job)
+        with pytest.raises(Cancelled):
+            fit(Counting(), Budget(seconds=60), job)
 
 
 @pytest.mark.parametrize("budget", [{}, {"seconds": 1.0, "steps": 1}])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import OutputError
+from ..errors import Cancelled, OutputError
 from ..job import Job
 
 log = logging.getLogger("paintover")
@@ -60,7 +60,8 @@ def try_drawing(preview: Callable[[], str]) -> str:
 
 
 def fit(model: Model, budget: Budget, job: Job, preview: Callable[[], str] | None = None) -> Outcome:
-    """Train ``model`` until the budget is spent or a stop is asked for; ``Cancelled`` passes through.
+    """Train ``model`` until the budget is spent or a stop is asked for; ``Cancelled`` passes through, and is raised for
+    a stop before the first step: there is no best so far.
 
     ``preview`` makes a picture of the present state and returns its path; it is called about every second. See
     ``try_drawing``.
@@ -72,6 +73,8 @@ def fit(model: Model, budget: Budget, job: Job, preview: Callable[[], str] | Non
     while True:
         now = time.monotonic()
         spent = budget.spent(now - started, steps)
+        if job.stop_requested and not steps:
+            raise Cancelled("Stopped before anything was learned.")
         if spent >= 1 or job.stop_requested:
             return Outcome(steps, now - started, job.stop_requested)
         job.check()
