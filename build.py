@@ -64,9 +64,10 @@ def find_blender() -> Path | None:
         found = shutil.which(named) or shutil.which(str(ROOT / named))
         if found is None:
             raise BuildError(f"BLENDER names {named}, but no program is there.")
-        return Path(found).resolve()
-    found = shutil.which("blender")
-    return Path(found).resolve() if found else None
+    else:
+        found = shutil.which("blender")
+    # Not where a link leads: Snap's program goes by the name that it is called by.
+    return Path(os.path.abspath(found)) if found else None
 
 
 def call(*command: str | Path, **options: Any) -> int:
@@ -109,10 +110,10 @@ def set_up(*groups: str) -> float:
         return time.monotonic() - started
     made_for = ""
     if python().exists():
-        asked = subprocess.run([str(python()), "-c", "import sys; print('# Python %d.%d' % sys.version_info[:2])"],
+        asked = subprocess.run([str(python()), "-c", "import sys, pip; print('# Python %d.%d' % sys.version_info[:2])"],
                                capture_output=True, text=True, check=False)  # fmt: skip
         made_for = asked.stdout.strip()
-    if made_for != version:
+    if made_for != version:  # or it has no pip: without python3-venv Debian makes half of one
         print(f"Making {VENV.name} for Python {version.removeprefix('# Python ')} ...", flush=True)
         venv.create(VENV, with_pip=True, clear=True)
         stamp = []

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from addon.backend import images, metrics
+from addon.backend import beside, images, metrics
 from addon.backend.arguments import frame_range, painted_frame
 from addon.backend.errors import (
     BackendError,
@@ -385,14 +385,16 @@ def main(words: list[str]) -> int:
     demo = Demo(options_from(words))
     try:
         report = demo.run()
+        (demo.out / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except (Cancelled, KeyboardInterrupt):
         print("Cancelled. Rendered frames are kept: the same command goes on there.", file=sys.stderr)
         return 130
     except PaintoverError as error:
         print(error, file=sys.stderr)
         return 1
-    target = demo.out / REPORT
-    target.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        print(beside.output_error(Path(error.filename or demo.out), error), file=sys.stderr)
+        return 1
     seconds = report["seconds"]
     print(f"Done in {sum(seconds.values()) - seconds['setup']:.0f} s: {report['sheet']}")
     return 0

@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 
 import addon
-from addon import compositor, final, paths, preferences, rendering
+from addon import compat, compositor, final, paths, preferences, rendering
 from addon.backend.errors import PaintoverError, ShotError
 from addon.effect import properties
 from addon.operators.effects import effect_add, effect_bake, effect_layer_insert
@@ -23,6 +23,8 @@ from addon.operators.effects import effect_add, effect_bake, effect_layer_insert
 LONGEST = 640  # pixels: what the demo makes of a larger picture
 SAMPLES = 16  # with OpenImageDenoise
 FRAMES = 24
+MOVING = {"BUILD", "CLOTH", "DYNAMIC_PAINT", "FLUID", "MESH_CACHE", "MESH_SEQUENCE_CACHE", "NODES", "OCEAN",
+          "PARTICLE_SYSTEM", "SOFT_BODY", "WAVE"}  # fmt: skip
 PIXELS = 256, 384  # of an effect
 
 
@@ -56,6 +58,17 @@ def missing_pictures(scene: bpy.types.Scene) -> tuple[set[str], set[str]]:
     return colours, masks - colours
 
 
+def missing_files() -> set[str]:
+    """Libraries, caches and volumes that are not on disk: Blender opens a .blend without them, and says little."""
+    found = set()
+    for owner in (*bpy.data.libraries, *bpy.data.cache_files, *bpy.data.volumes):
+        within = owner.parent if isinstance(owner, bpy.types.Library) else owner.library
+        path = Path(bpy.path.abspath(owner.filepath, library=within))
+        if owner.filepath and not getattr(owner, "packed_file", None) and not path.exists():
+            found.add(path.name)
+    return found
+
+
 def check(scene: bpy.types.Scene, file: str) -> list[str]:
     """Raises ``ShotError`` for what would spoil every frame. Gives what is only worth a word."""
     if scene.camera is None:
@@ -64,11 +77,11 @@ def check(scene: bpy.types.Scene, file: str) -> list[str]:
             "Add one in Blender (Add > Camera, then View > Cameras > Set Active Object as Camera) and save the file.",
         )
     colours, masks = missing_pictures(scene)
-    if colours:
+    if gone := sorted(colours | missing_files()):
         raise ShotError(
-            f"{file} uses pictures that are not there: {', '.join(sorted(colours))}.",
+            f"{file} uses files that are not there: {', '.join(gone)}.",
             "Find them in Blender (File > External Data > Find Missing Files), or pack them into the .blend, and save.",
-            missing=sorted(colours),
+            missing=gone,
         )
     return [f"without the masks {', '.join(sorted(masks))}, which are not there"] if masks else []
 
@@ -77,12 +90,13 @@ def moves(scene: bpy.types.Scene) -> bool:
     """Whether anything in the file can change from frame to frame."""
     animated = any(action.users for action in bpy.data.actions)
     driven = any(thing.animation_data and thing.animation_data.drivers for thing in bpy.data.objects)
-    simulated = scene.rigidbody_world is not None or any(
-        modifier.type in {"PARTICLE_SYSTEM", "CLOTH", "SOFT_BODY", "FLUID", "NODES", "OCEAN", "WAVE", "BUILD"}
-        for thing in scene.objects
-        for modifier in thing.modifiers
+    cut = any(marker.camera for marker in scene.timeline_markers)
+    simulated = (
+        bool(bpy.data.cache_files)
+        or scene.rigidbody_world is not None
+        or any(modifier.type in MOVING for thing in scene.objects for modifier in thing.modifiers)
     )
-    return animated or driven or simulated
+    return animated or driven or cut or simulated
 
 
 def lighten(scene: bpy.types.Scene) -> list[str]:
@@ -106,6 +120,10 @@ def lighten(scene: bpy.types.Scene) -> list[str]:
     if render.use_motion_blur:
         changed.append("no motion blur, which would leave the Vector pass empty")
         render.use_motion_blur = False
+    tree = compat.compositor_tree(scene)
+    for node in [node for node in tree.nodes if node.bl_idname == "CompositorNodeOutputFile"] if tree else ():
+        changed.append(f"{node.name} writes nothing: what is there is the artist's")
+        node.mute = True
     if render.dither_intensity:
         changed.append("no dither, so that colours can be measured")
         render.dither_intensity = 0.0

@@ -46,6 +46,22 @@ monkey.keyframe_insert("rotation_euler", frame=1)
 monkey.rotation_euler.z = 0.2
 monkey.keyframe_insert("rotation_euler", frame=3)
 bpy.ops.object.light_add(type="SUN", rotation=(0.6, 0.3, 0))
+if kind == "gone":
+    volume = bpy.data.volumes.new("Smoke")
+    volume.filepath, volume.use_fake_user = "//lost.vdb", True
+if kind == "mask":  # the artist's own output
+    if bpy.app.version >= (5, 0, 0):
+        scene.compositing_node_group = tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+    layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeOutputFile")
+    if bpy.app.version < (5, 0, 0):
+        output.base_path = target + "_own"
+    else:
+        output.directory = target + "_own"
+        output.file_output_items.new("RGBA", "Image")
+    tree.links.new(layers.outputs["Image"], output.inputs[0])
 if kind != "blind":
     bpy.ops.object.camera_add(location=(0, -6, 0), rotation=(1.5708, 0, 3.14159 if kind == "away" else 0))
     scene.camera = bpy.context.object
@@ -78,6 +94,8 @@ def test_any_file_goes_all_the_way(tmp_path: Path) -> None:
     assert report["warp_ratio"] > 0
     assert report["colour_error_8bit"] <= 2
     assert any("lost.png" in change for change in report["changed"])
+    assert any("File Output" in change for change in report["changed"])
+    assert not list(tmp_path.glob("*_own")), "the artist's own frames are left alone"
     assert len(list((out / "final").glob("*.png"))) == 3
     with Image.open(report["sheet"]) as sheet:
         assert np.asarray(sheet).std() > 10
@@ -117,7 +135,7 @@ def test_what_burns_stands_behind_what_is_nearer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("blind", "has no camera"), ("missing", "lost.png"), ("away", "shows almost nothing")],
+    [("blind", "has no camera"), ("missing", "lost.png"), ("gone", "lost.vdb"), ("away", "shows almost nothing")],
 )
 def test_a_broken_file_gets_a_clear_message(kind: str, words: str, tmp_path: Path) -> None:
     done = demo("--blend", make(kind, tmp_path), "--out", tmp_path / "out", "--seconds", 1)
