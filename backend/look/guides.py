@@ -19,6 +19,7 @@ Array: TypeAlias = NDArray[np.float32]
 PASSES = ("beauty", "albedo", "normal", "depth", "position", "vector")
 OPTIONAL = ("object",)
 CHANNELS = 13  # display beauty 3, its alpha 1, albedo 3, normal 3, depth 1, sky 1, light 1
+ENDLESS = 1e4  # the footprint of the sky, which lies nowhere: so large that it silences the waves
 ALL = slice(None)
 COLOUR_CHANNELS = 3  # a look of colour alone sees display colours
 
@@ -124,8 +125,7 @@ class Frame:
         result = torch.empty(4, *depth.shape[1:])
         for axis, centre in enumerate(self.encoding.centre):
             torch.sub(where[axis], centre, out=result[axis]).div_(self.encoding.pixel)
-        # The sky has no position: an endless footprint silences its waves.
-        torch.div(depth, self.encoding.depth, out=result[3:]).clamp_(max=1e4)
+        torch.div(depth, self.encoding.depth, out=result[3:]).clamp_(max=ENDLESS)
         return result
 
 

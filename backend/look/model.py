@@ -14,6 +14,7 @@ from ..learning.blocks import limit_weights
 from ..learning.discriminators import PatchDiscriminator
 from ..learning.losses import feature_matching, gradient_penalty, masked_l1, relativistic
 from .generator import CELL, HISTORY, SPARSE, Config, LookGenerator
+from .guides import ENDLESS
 
 PATCH = 128
 RATE, JUDGE_RATE, MOMENTUM = 3e-3, 1e-3, 0.9  # of Adam, at the start: rates fall along a cosine
@@ -21,6 +22,7 @@ DECAY = 0.995  # of the average
 ROOM = 0.05  # of the range of the painter's colours, beyond either end: a sigmoid never reaches its own
 SOFTEST = 0.3  # history is carried by cubic interpolation: a network that expects worse sharpens what is sharp
 PAINTED, OTHERS = 2, 1  # patches of each kind in a batch
+SILENCED = 0.3  # of the patches are learned without waves
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Weights:
     l1: float = 10.0
     features: float = 1.0
     adversarial: float = 0.2  # where the painting says what is right
-    invention: float = 2.0  # where only the discriminator can say
+    invention: float = 0.5  # where only the discriminator can say: of more, what is frequent spreads where it is wrong
     penalty: float = 1.0
     lazy: int = 8
 
@@ -128,6 +130,7 @@ class LookModel(Adversarial[LookGenerator]):
         history = degraded(batch[:, -4:-1], batch[:, -1:], self.random).to(self.device)
         batch = batch.to(self.device, memory_format=torch.channels_last)
         guides, position, target, known = batch.split([self.guides, 4, 3, 1], 1)
+        position = self._silenced(position)
         fake = self.generator(guides, sparse(position), history)
         # Where the artist painted nothing, the real picture is the fake one: there is nothing to tell apart there.
         real = known * target + (1 - known) * fake.detach()
@@ -138,6 +141,15 @@ class LookModel(Adversarial[LookGenerator]):
         self.count()
         self.log |= {"judge": judged, "loss": loss}
         return loss
+
+    def _silenced(self, position: Tensor) -> Tensor:
+        """Positions (N, 4, S, S), in some patches those of the sky, which has no waves.
+
+        Otherwise what a pixel is would be told from its waves alone: a limb that no painted frame shows, whose waves
+        are new, would be painted like anything else.
+        """
+        silent = torch.rand(len(position), 1, 1, 1, generator=self.random) < SILENCED
+        return torch.cat([position[:, :3], position[:, 3:].masked_fill(silent.to(self.device), ENDLESS)], 1)
 
     def _schedule(self, progress: float) -> None:
         warm = min(1.0, (self.steps + 1) / 20)
