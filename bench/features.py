@@ -24,14 +24,14 @@ def available(path: Path) -> bool:
 
 
 @lru_cache
-def _weights(path: Path) -> dict[str, Tensor]:
+def _weights(path: Path, device: torch.device) -> dict[str, Tensor]:
     with np.load(path, allow_pickle=False) as stored:
-        return {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+        return {name: torch.from_numpy(stored[name].astype(np.float32)).to(device) for name in stored.files}
 
 
 def vgg_features(image: Tensor) -> list[Tensor]:
     """conv1_1, relu1_2 and conv2_1 of the normalised VGG-19, for Nx3xHxW in 0..1."""
-    w = _weights(VGG)
+    w = _weights(VGG, image.device)
 
     def conv(x: Tensor, index: int) -> Tensor:
         x = F.pad(x, (1, 1, 1, 1), mode="reflect")
@@ -59,7 +59,7 @@ def squeezenet_distance(images: list[np.ndarray], truths: list[np.ndarray]) -> f
 
 
 def _squeezenet(image: np.ndarray) -> list[Tensor]:
-    w = _weights(SQUEEZENET)
+    w = _weights(SQUEEZENET, torch.device("cpu"))
     mean = torch.tensor([104.0, 117.0, 123.0]).view(1, 3, 1, 1)
     x = torch.from_numpy(np.ascontiguousarray(image[..., 2::-1], np.float32)).permute(2, 0, 1)[None] * 255 - mean
 

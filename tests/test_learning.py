@@ -8,7 +8,7 @@ import torch
 
 from backend.errors import Cancelled, LookError
 from backend.job import Job
-from backend.learning import checkpoint, losses, strict
+from backend.learning import checkpoint, device, losses, strict
 from backend.learning.augment import symmetry
 from backend.learning.blocks import doubled, shuffled
 from backend.learning.discriminators import PatchDiscriminator
@@ -98,6 +98,13 @@ def test_the_quick_way_to_twice_the_size_is_bilinear(layout: torch.memory_format
     exact = torch.nn.functional.interpolate(x.double(), scale_factor=2, mode="bilinear")
     assert torch.allclose(doubled(x).double(), exact, rtol=2**-8, atol=1e-6)
     assert torch.allclose(doubled(x.float()).double(), exact, rtol=1e-5, atol=1e-6)
+
+
+def test_a_card_that_cannot_work_leaves_it_to_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a graphics card that works")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device.chosen.__wrapped__() == torch.device("cpu")
 
 
 def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:

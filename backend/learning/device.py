@@ -4,14 +4,26 @@ Passes, paintings and what is carried stay in the processor's memory; a network'
 ``CUDA_VISIBLE_DEVICES`` chooses among cards, or hides them.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
+log = logging.getLogger("paintover")
 
+
+@cache
 def chosen() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A card is tried out first: there are cards too old or too new for the kernels that torch brings."""
+    if torch.cuda.is_available():
+        try:
+            torch.ones(1, device="cuda").add_(1).cpu()
+            return torch.device("cuda")
+        except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+            log.warning("the graphics card cannot be used, the processor works instead: %s", error)
+    return torch.device("cpu")
 
 
 def describe() -> str:
