@@ -122,7 +122,11 @@ def data_folder() -> Path:
 
 
 def environment() -> Path:
-    """The virtual environment that Install Backend makes."""
+    """The virtual environment that Install Backend makes: on Windows, which allows 260 letters with all folders and
+    where some of torch's files have names of 170, near the top of what is the artist's own.
+    """
+    if sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
+        return Path(os.environ["LOCALAPPDATA"]) / "Paintover" / "{}.{}".format(*bpy.app.version)
     return data_folder() / "environment"
 
 

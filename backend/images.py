@@ -266,15 +266,16 @@ def read_painting(path: Path, size: tuple[int, int] | None = None) -> ByteImage:
     return pixels
 
 
-def read_picture(path: Path) -> ByteImage:
+def read_picture(path: Path, upright: bool = True) -> ByteImage:
     """Read a picture in any colour mode as uint8 HxWx4: sRGB display values, straight alpha.
 
-    An embedded ICC profile is converted to sRGB. Raises PaintingError.
+    An embedded ICC profile is converted to sRGB. ``upright``: turned as its EXIF says, which paint programs do and
+    Blender doesn't. Raises PaintingError.
     """
     try:
         with Image.open(path) as image:
             image.load()
-            return np.array(_as_srgb(ImageOps.exif_transpose(image)))
+            return np.array(_as_srgb(ImageOps.exif_transpose(image) if upright else image))
     except FileNotFoundError as error:
         raise PaintingError(f"There is no painting {path}.", "Choose the file again.", path=str(path)) from error
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:

@@ -219,6 +219,23 @@ def test_the_preferences_tell_of_an_install(blender, monkeypatch):
     assert buttons == ["install_backend", "install_backend", "dismiss_message"]
 
 
+def where_the_environment_lies():
+    import os
+    import sys
+
+    from paintover import preferences
+
+    usually = preferences.environment()
+    sys.platform, os.environ["LOCALAPPDATA"] = "win32", "/local"
+    return [usually.parent == preferences.data_folder(), str(preferences.environment())]
+
+
+def test_on_windows_the_environment_lies_where_long_names_fit(blender):
+    inside, short = blender(where_the_environment_lies)
+    assert inside
+    assert short in ("/local/Paintover/4.5", "/local/Paintover/5.2")
+
+
 QUIT = """
 import sys
 sys.path[:0] = {paths!r}

@@ -12,6 +12,7 @@ import pytest
 import slide
 import torch
 from doing import do
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from backend import images
@@ -463,6 +464,22 @@ def test_no_image_is_lost_to_another_of_its_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             do("look.apply", images=sources, look=look, out=out)
     assert (images.read_painting(wood) == pixels).all()
+
+
+def test_a_texture_is_taken_as_blender_takes_it(tmp_path: Path) -> None:
+    """Not turned, whatever a camera wrote beside the pixels, and its alpha may hold anything, or nothing."""
+    wood, look = tmp_path / "wood.png", tmp_path / "wood.look"
+    images.write_png(wood, slide.painted(2)[:16, :24])
+    do("look.train", images={str(wood): wood}, out=look, steps=1)
+    packed = Image.new("RGBA", (24, 16), (200, 100, 50, 0))
+    on_its_side = Image.Exif()
+    on_its_side[ExifTags.Base.Orientation] = 6
+    packed.save(tmp_path / "packed.png", exif=on_its_side)
+    (written,) = do("look.apply", images=[tmp_path / "packed.png"], look=look, out=tmp_path / "out")["written"]
+    made = images.read_picture(Path(written))
+    assert made.shape == (16, 24, 4)
+    assert not made[..., 3].any()
+    assert made[..., :3].any()
 
 
 def test_colour_alone_for_textures_and_tiles_stay_tiles(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PaintingError, UsageError
-from ..images import ByteImage, read_painting
+from ..images import ByteImage, read_painting, read_picture
 from ..job import Job
 from ..motion import RestPose
 from ..shot import Shot
@@ -98,7 +98,7 @@ def gather_images(images: Mapping[Path, Path]) -> list[Example]:
     """Examples from images and their paintings, of equal size: colour alone, no passes. ``PaintingError``."""
     examples = []
     for source, painted in images.items():
-        before = guides.planes(read_painting(source)) / 255
+        before = guides.planes(read_picture(source, upright=False)) / 255
         after = guides.planes(_painted(painted, (before.shape[2], before.shape[1]))) / 255
         nowhere = torch.zeros(4, *before.shape[1:])
         examples.append(

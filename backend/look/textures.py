@@ -37,7 +37,7 @@ def apply_images(*, images: Iterable[Path], look: Path, out: Path, job: Job) -> 
     targets = _targets(sources, out)
     for done, (source, target) in enumerate(zip(sources, targets, strict=True)):
         job.progress(done / len(sources), source.name)
-        pixels = pictures.read_painting(source)
+        pixels = pictures.read_picture(source, upright=False)
         colour = guides.planes(pixels[..., :3]) / 255 * 2 - 1
         tall, wide = colour.shape[1:]
         edge = (_repeats(colour.transpose(1, 2)), _repeats(colour))
