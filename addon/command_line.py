@@ -67,8 +67,7 @@ def _stale(scene: bpy.types.Scene, first: int, last: int) -> list[int]:
 
 def _check_own(scene: bpy.types.Scene, first: int, last: int) -> None:
     """Raises ShotError where another Blender has put frames of another .blend among this one's, meanwhile."""
-    foreign = sorted(set(range(first, last + 1)).difference(shot_card.own_frames(scene)))
-    if foreign:
+    if foreign := shot_card.foreign_frames(scene, range(first, last + 1)):
         raise ShotError(
             f"The passes of frames {paths.spoken(foreign)} in {paths.places(scene).passes} are another .blend's, which"
             " was rendered at the same time.",

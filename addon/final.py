@@ -1,7 +1,7 @@
 """Final frames out of the shot on disk: the artist's compositor and output settings, with nothing rendered again."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import bpy
@@ -62,8 +62,9 @@ class FinalTask(Task):
             path = Path(scene.render.frame_path(frame=scene.frame_current))
             # Of other files Blender itself says that the disk is full.
             if path.suffix == ".exr" and path.is_file() and not exr.is_whole(path):
-                path.unlink()
                 self._torn, job.ending = path, True
+                with suppress(OSError):  # it is named all the same
+                    path.unlink()
             else:
                 self.written.append(scene.frame_current)
                 self.on_frame()

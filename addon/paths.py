@@ -11,11 +11,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import bpy
 
+_PAUSE = 5.0  # times as long as a folder was read it is left alone
 _SETTLED = 2.0  # seconds: within a tick of the disk's clock a folder may change twice
-_known: dict[tuple[Path, str], tuple[float, dict[int, float]]] = {}  # what ``frame_times`` found, and in which state
+_HOLDS = 5.0  # seconds: and some disks do not tell that a folder has changed
+_known: dict[tuple[Path, str], "_Listing"] = {}  # what ``frame_times`` found
 _unsaved = 0  # how many .blends have been opened before the one that is open
 
 FRAME = re.compile(r"^(?P<name>.+)_(?P<frame>-?\d{3,})\.exr$")
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """``times`` of the frames in a folder, ``read`` then by time.monotonic(), which took ``cost`` seconds. ``changed``:
+    when the folder was, None if that was a moment ago.
+    """
+
+    times: dict[int, float]
+    changed: float | None
+    read: float
+    cost: float
+
+    def holds(self, folder: Path) -> bool:
+        age = time.monotonic() - self.read
+        return age < _PAUSE * self.cost or (age < _HOLDS and self.changed == changed_at(folder))
 
 
 @dataclass(frozen=True)
@@ -71,16 +89,17 @@ def frames_in(folder: Path, name: str) -> list[int]:
 def frame_times(folder: Path, name: str) -> dict[int, float]:
     """``frames_in`` for panels, with when each was put there, as time.time().
 
-    They ask several times a second, and the folder may be far away: it is only read again once it has changed. Frames
-    are renamed into place when they are whole, which changes it.
+    They ask several times a second, and the folder may be far away: it is read again once it has changed, which it does
+    when a frame is renamed into place, and never for much of the time.
     """
-    changed = changed_at(folder)
-    known, times = _known.get((folder, name), (0.0, {}))
-    if changed != known:
+    known = _known.get((folder, name))
+    if known is None or not known.holds(folder):
+        began, changed = time.monotonic(), changed_at(folder)
         times = {frame: changed_at(frame_path(folder, name, frame)) for frame in frames_in(folder, name)}
-        if time.time() - changed > _SETTLED:
-            _known[folder, name] = changed, times
-    return times
+        settled = changed if time.time() - changed > _SETTLED else None
+        read = time.monotonic()
+        known = _known[folder, name] = _Listing(times, settled, read, read - began)
+    return known.times
 
 
 def changed_at(path: Path) -> float:

@@ -42,7 +42,7 @@ class PaintoverPreferences(bpy.types.AddonPreferences):
     )
     index: StringProperty(
         name="Package Index",
-        description="Where packages are downloaded from. Empty: what pip is set up to use",
+        description="Where to look for packages besides what pip is set up to use",
     )
 
     def draw(self, context: "Context") -> None:
@@ -111,7 +111,7 @@ def choose_own_environment() -> None:
 
 
 def data_folder() -> Path:
-    """The folder that the extension owns on this machine: its environment and its log. Made if need be."""
+    """The folder that the extension owns here, made if need be: its log and, but on Windows, its environment."""
     package = __package__ or "addon"
     if package.startswith("bl_ext."):
         folder = Path(bpy.utils.extension_path_user(package))

@@ -1,7 +1,9 @@
 """``shot.json``: what the frames of a shot do not say themselves, and whose they are."""
 
 import json
+import math
 import os
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -76,8 +78,16 @@ def own_frames(scene: bpy.types.Scene) -> dict[int, float]:
     since = float(read(places.passes).get("since", 0.0))
     rendered = paths.frames_in(places.passes, places.name)
     files = {frame: paths.frame_path(places.passes, places.name, frame) for frame in rendered}
-    times = {frame: path.stat().st_mtime for frame, path in files.items() if exr.is_whole(path)}
+    times = {frame: paths.changed_at(path) for frame, path in files.items() if exr.is_whole(path)}
     return {frame: time for frame, time in times.items() if time >= since}
+
+
+def foreign_frames(scene: bpy.types.Scene, frames: Iterable[int]) -> list[int]:
+    """Those of the ``frames`` on disk that were rendered from another .blend."""
+    places = paths.places(scene)
+    since = math.inf if another_blend(places.passes) else float(read(places.passes).get("since", 0.0))
+    times = {frame: paths.changed_at(paths.frame_path(places.passes, places.name, frame)) for frame in frames}
+    return sorted(frame for frame, time in times.items() if 0 < time < since)
 
 
 def write(scene: bpy.types.Scene, folder: Path, frame: Path) -> Path:

@@ -50,7 +50,7 @@ def unsaved() -> list[Line]:
     """What becomes of files while the .blend has no place of its own; empty once it is saved."""
     if bpy.data.filepath:
         return []
-    text = "This file is not saved: until it is, passes, paintings and looks are lost when Blender quits"
+    text = "This file is not saved: until it is, passes, paintings, looks and effects are lost when Blender quits"
     return [Line(text, "ERROR", "Save the file before you paint.", "wm.save_mainfile")]
 
 

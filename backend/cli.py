@@ -296,7 +296,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add(effect, "preview", "effect.preview", "a first look at one frame, as a small PNG")
     command.add_argument("kind", metavar="KIND", help=effects)
     command.add_argument("--out", metavar="PNG", required=True)
-    command.add_argument("--frame", metavar="FRAME", type=int, help="which frame, the first without")
+    command.add_argument(
+        "--frame", metavar="FRAME", type=int, help="which frame; without, the first, of an explosion the 13th"
+    )
     _placed(command)
     _turned(command)
 
@@ -346,7 +348,9 @@ def _shown(command: argparse.ArgumentParser) -> None:
 
 def _placed(command: argparse.ArgumentParser) -> None:
     """The options that say when and where an effect begins, or what was simulated before."""
-    command.add_argument("--start", metavar="FRAME", type=int, help="number of the first frame, 1 without")
+    command.add_argument(
+        "--start", metavar="FRAME", type=int, help="number of the first frame; without, 1, of a bake its own"
+    )
     command.add_argument("--emitter", metavar="JSON", type=_json, help='such as {"shape": "ring", "radius": 0.2}')
     command.add_argument(
         "--vdb",

@@ -120,7 +120,7 @@ class Server:
 def serve(verbs: Mapping[str, Verb]) -> None:
     """Speak the protocol on this process's stdin and stdout until the parent closes the pipe."""
     source, sink = _claim_pipes()
-    # Ctrl-C in the terminal that Blender was started from reaches this process too. Blender decides what it means.
+    # On Windows Ctrl-C in the terminal that Blender was started from comes here too. Blender decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     writing = threading.Lock()
 

@@ -335,7 +335,8 @@ class Demo:
             still = len(self.frames) == 1
             ratio = self.warp_ratio(shot, styled)
             sheet, film = self.out / "sheet.png", self.out / "movie.mp4"
-            words = f"{self.work.name}: one painted frame, {len(self.frames)} styled frames"
+            count = "1 styled frame" if still else f"{len(self.frames)} styled frames"
+            words = f"{self.work.name}: one painted frame, {count}"
             results.contact_sheet(shot, paintings, finals, sheet, words)
             film.unlink(missing_ok=True)
             if not still:
@@ -393,7 +394,8 @@ def main(words: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(beside.output_error(Path(error.filename or demo.out), error), file=sys.stderr)
+        written = error.filename is None or Path(error.filename).is_relative_to(demo.out)
+        print(beside.output_error(Path(error.filename or demo.out), error) if written else error, file=sys.stderr)
         return 1
     seconds = report["seconds"]
     print(f"Done in {sum(seconds.values()) - seconds['setup']:.0f} s: {report['sheet']}")

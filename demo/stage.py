@@ -61,10 +61,13 @@ def missing_pictures(scene: bpy.types.Scene) -> tuple[set[str], set[str]]:
 def missing_files() -> set[str]:
     """Libraries, caches and volumes that are not on disk: Blender opens a .blend without them, and says little."""
     found = set()
-    for owner in (*bpy.data.libraries, *bpy.data.cache_files, *bpy.data.volumes):
-        within = owner.parent if isinstance(owner, bpy.types.Library) else owner.library
-        path = Path(bpy.path.abspath(owner.filepath, library=within))
-        if owner.filepath and not getattr(owner, "packed_file", None) and not path.exists():
+    for library in bpy.data.libraries:  # also one within another says its path as seen from the open .blend
+        path = Path(bpy.path.abspath(library.filepath))
+        if any(thing.is_missing for thing in library.users_id) and not path.exists():
+            found.add(path.name)
+    for owner in (*bpy.data.cache_files, *bpy.data.volumes):
+        path = Path(bpy.path.abspath(owner.filepath, library=owner.library))
+        if owner.filepath and owner.users > owner.use_fake_user and not path.exists():
             found.add(path.name)
     return found
 
@@ -99,6 +102,15 @@ def moves(scene: bpy.types.Scene) -> bool:
     return animated or driven or cut or simulated
 
 
+def file_outputs(scene: bpy.types.Scene) -> list[compat.Node]:
+    """The nodes of its compositor that write files of their own, those in groups too."""
+    groups = [tree for tree in [compat.compositor_tree(scene)] if tree]
+    for tree in groups:  # grows while it is read
+        inner = (node.node_tree for node in tree.nodes if node.type == "GROUP" and node.node_tree)
+        groups.extend(group for group in inner if group not in groups)
+    return [node for tree in groups for node in tree.nodes if node.bl_idname == "CompositorNodeOutputFile"]
+
+
 def lighten(scene: bpy.types.Scene) -> list[str]:
     """Make the scene quick enough for a demo. Gives what was changed, in words."""
     render, changed = scene.render, []
@@ -120,10 +132,7 @@ def lighten(scene: bpy.types.Scene) -> list[str]:
     if render.use_motion_blur:
         changed.append("no motion blur, which would leave the Vector pass empty")
         render.use_motion_blur = False
-    tree = compat.compositor_tree(scene)
-    for node in [node for node in tree.nodes if node.bl_idname == "CompositorNodeOutputFile"] if tree else ():
-        changed.append(f"{node.name} writes nothing: what is there is the artist's")
-        node.mute = True
+    changed += [f"{node.name} writes nothing: what is there is the artist's" for node in file_outputs(scene)]
     if render.dither_intensity:
         changed.append("no dither, so that colours can be measured")
         render.dither_intensity = 0.0
@@ -214,6 +223,8 @@ def composite(request: dict[str, Any]) -> dict[str, Any]:
     ``effects``, see ``harbour.burning``, are baked, and merged with that by depth.
     """
     scene = open_file(request["copy"])
+    for node in file_outputs(scene):  # here, since of what is linked nothing is saved
+        node.mute = True
     burning = [burn(scene, **effect) for effect in request["effects"]]
     places = paths.places(scene)
     render = scene.render

@@ -48,20 +48,26 @@ monkey.keyframe_insert("rotation_euler", frame=3)
 bpy.ops.object.light_add(type="SUN", rotation=(0.6, 0.3, 0))
 if kind == "gone":
     volume = bpy.data.volumes.new("Smoke")
-    volume.filepath, volume.use_fake_user = "//lost.vdb", True
+    volume.filepath = "//lost.vdb"
+    scene.collection.objects.link(bpy.data.objects.new("Smoke", volume))
 if kind == "mask":  # the artist's own output
     if bpy.app.version >= (5, 0, 0):
         scene.compositing_node_group = tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
     else:
         scene.use_nodes = True
         tree = scene.node_tree
-    layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeOutputFile")
+    group = bpy.data.node_groups.new("Own", "CompositorNodeTree")
+    group.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
+    entry, output = group.nodes.new("NodeGroupInput"), group.nodes.new("CompositorNodeOutputFile")
     if bpy.app.version < (5, 0, 0):
         output.base_path = target + "_own"
     else:
         output.directory = target + "_own"
         output.file_output_items.new("RGBA", "Image")
-    tree.links.new(layers.outputs["Image"], output.inputs[0])
+    group.links.new(entry.outputs[0], output.inputs[0])
+    layers, holder = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeGroup")
+    holder.node_tree = group
+    tree.links.new(layers.outputs["Image"], holder.inputs[0])
 if kind != "blind":
     bpy.ops.object.camera_add(location=(0, -6, 0), rotation=(1.5708, 0, 3.14159 if kind == "away" else 0))
     scene.camera = bpy.context.object
@@ -76,6 +82,37 @@ def make(kind: str, folder: Path) -> Path:
     target = folder / f"{kind}.blend"
     subprocess.run([sys.executable, "-c", MAKE, kind, target], check=True, capture_output=True)
     return target
+
+
+LINK = """
+import os, sys
+from pathlib import Path
+import bpy
+root = Path(sys.argv[1])
+linked = None
+for name in ("props/mug", "chars/hero", "shot"):
+    path = root / f"{name}.blend"
+    path.parent.mkdir(exist_ok=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    if linked is None:
+        bpy.ops.mesh.primitive_cube_add()
+    else:
+        with bpy.data.libraries.load(str(linked), link=True, relative=True) as (there, here):
+            here.collections = there.collections
+        for collection in here.collections:
+            bpy.context.scene.collection.children.link(collection)
+    own = bpy.data.collections.new(path.stem)
+    for thing in bpy.context.scene.collection.objects:
+        own.objects.link(thing)
+    for child in bpy.context.scene.collection.children:
+        own.children.link(child)
+    bpy.context.scene.collection.children.link(own)
+    bpy.context.scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    linked = path
+os._exit(0)
+"""
 
 
 def demo(*words: object) -> "subprocess.CompletedProcess[str]":
@@ -141,6 +178,19 @@ def test_a_broken_file_gets_a_clear_message(kind: str, words: str, tmp_path: Pat
     done = demo("--blend", make(kind, tmp_path), "--out", tmp_path / "out", "--seconds", 1)
     assert done.returncode == 1
     assert words in done.stderr and "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_library_within_a_library_is_found_and_missed(tmp_path: Path) -> None:
+    pytest.importorskip("bpy", reason="no bpy wheel in this Python")
+    subprocess.run([sys.executable, "-c", LINK, tmp_path], check=True, capture_output=True)
+    request, answer = tmp_path / "request.json", tmp_path / "answer.json"
+    asked = {"source": str(tmp_path / "shot.blend"), "copy": str(tmp_path / "out" / "shot.blend"), "frames": [1, 1]}
+    request.write_text(json.dumps(asked), encoding="utf-8")
+    words = [sys.executable, "-m", "demo.stage", "prepare", str(request), str(answer)]
+    subprocess.run(words, cwd=ROOT, check=True)
+    (tmp_path / "props" / "mug.blend").unlink()
+    assert subprocess.run(words, cwd=ROOT, check=False).returncode == 1
+    assert json.loads(answer.read_text(encoding="utf-8"))["error"]["details"]["missing"] == ["mug.blend"]
 
 
 @pytest.mark.parametrize("name", ["02_suzanne.blend", "21_scene.blend", "particle_bunny.blend"])

@@ -14,6 +14,7 @@ def put(folder, frame, second):
 
 
 def test_panels_read_a_folder_again_when_it_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "_PAUSE", 0.0)
     folder = tmp_path / "styled"
     assert paths.frame_times(folder, "Shot") == {}
     folder.mkdir()
@@ -31,7 +32,33 @@ def test_panels_read_a_folder_again_when_it_has_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "frames_in", lambda *where: read.append(where) or [])
     assert paths.frame_times(folder, "Shot") == {3: 300.0, 12: 100.0} and not read, "it has not changed"
     monkeypatch.undo()
+    monkeypatch.setattr(paths, "_PAUSE", 0.0)
     put(folder, 3, 400)
     assert paths.frame_times(folder, "Shot") == {3: 400.0, 12: 100.0}
     paths.frame_path(folder, "Shot", 3).unlink()
     assert paths.frame_times(folder, "Shot") == {12: 100.0}
+
+
+def test_a_disk_that_does_not_tell_of_changes_is_asked_again(tmp_path, monkeypatch):
+    """As exFAT under Windows: a folder keeps the time of its making."""
+    monkeypatch.setattr(paths, "_PAUSE", 0.0)
+    monkeypatch.setattr(paths, "_HOLDS", 0.0)
+    for frame in (1, 2):
+        put(tmp_path, frame, 100)
+        os.utime(tmp_path, (time.time() - 60, time.time() - 60))
+        assert list(paths.frame_times(tmp_path, "Shot")) == list(range(1, frame + 1))
+
+
+def test_a_slow_disk_is_left_alone_for_longer_than_it_was_read(tmp_path, monkeypatch):
+    put(tmp_path, 1, 100)
+    read, frames_in = [], paths.frames_in
+
+    def slowly(*where):
+        read.append(where)
+        time.sleep(0.5)
+        return frames_in(*where)
+
+    monkeypatch.setattr(paths, "frames_in", slowly)
+    assert list(paths.frame_times(tmp_path, "Shot")) == [1]
+    put(tmp_path, 2, 100)
+    assert list(paths.frame_times(tmp_path, "Shot")) == [1] and len(read) == 1

@@ -1,4 +1,4 @@
-"""Install Backend: a virtual environment that the extension owns, and nothing anywhere else.
+"""Install Backend: a virtual environment that the extension owns, which may be deleted, and nothing anywhere else.
 
 It is made beside its place and moved there when it is whole, so there is always the old one, the new one or none.
 """

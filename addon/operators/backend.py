@@ -43,11 +43,6 @@ def install_work() -> jobs.Work:
     return jobs.Work("Install Backend", begin, finish, of_file=False)
 
 
-def install_backend(on_progress: jobs.Sink | None = None) -> jobs.Report:
-    """Install and wait: ``{"python": path}``."""
-    return jobs.run(install_work(), on_progress)
-
-
 class InstallBackend(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.install_backend"
     bl_label = "Install Backend"

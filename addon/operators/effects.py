@@ -239,7 +239,7 @@ class EffectRefine(WorkOperator, bpy.types.Operator):
 
 class EffectBake(WorkOperator, bpy.types.Operator):
     bl_idname = "paintover.effect_bake"
-    bl_label = "Bake"
+    bl_label = "Bake Effect"
     bl_description = "Make the frames of the active effect anew, in the place of those that are there"
     bl_options = {"UNDO"}
 
@@ -259,7 +259,7 @@ class EffectLayerInsert(DirectOperator, bpy.types.Operator):
 
 class EffectLayerRemove(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.effect_layer_remove"
-    bl_label = "Remove from Compositor"
+    bl_label = "Remove Effect from Compositor"
     bl_description = "Take the active effect out of the compositor: its card renders again"
     bl_options = {"REGISTER", "UNDO"}
 

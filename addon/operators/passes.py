@@ -66,7 +66,7 @@ def render_passes(
 class EnablePasses(DirectOperator, bpy.types.Operator):
     bl_idname = "paintover.enable_passes"
     bl_label = "Enable Passes"
-    bl_description = "Switch on the passes that a look needs and save them after every render"
+    bl_description = "Switch on the passes that a look needs, save them after every render, and switch Motion Blur off"
     bl_options = {"REGISTER", "UNDO"}
 
     def perform(self, context: "Context") -> str:

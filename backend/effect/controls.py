@@ -1,6 +1,6 @@
-"""What an artist may turn: name, unit, range, default and meaning of every control. Standard library only.
+"""What an artist may turn of fire, smoke and explosions: name, unit, range, default and meaning of every control.
 
-Blender's panel, the command line and a model's card all read these tables.
+Blender's panel, the command line and the recipes of simulations all read these tables. Standard library only.
 """
 
 import math

@@ -93,8 +93,9 @@ class Recipe:
             spans = {name: tuple(value) for name, value in data.pop("controls").items()}
             return cls(**data, controls=spans, emitter=Sources(**sources))
         except OSError as error:
-            names = sorted(Path(item.name).stem for item in RECIPES.iterdir() if item.name.endswith(".toml"))
-            remedy = f"There are {', '.join(names)}; or name a .toml file."
+            names = sorted(item.name.removesuffix(".toml") for item in RECIPES.iterdir() if item.name.endswith(".toml"))
+            simulated = ", ".join(name for name in names if not name.startswith("train-"))
+            remedy = f"There are {simulated}; or name a .toml file."
             raise UsageError(f"There is no recipe {source}.", remedy) from error
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The recipe {source} is wrong: {error}.", "Compare it with those in recipes.") from error
