@@ -42,6 +42,7 @@ AFTER = (
     "fill.py",
     "journey.py",
     "reader.py",
+    "reprojection.py",
     "strict.py",
     "suggest.py",
     "textures.py",

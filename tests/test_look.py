@@ -285,6 +285,20 @@ def test_frame_by_frame_equals_the_whole_across_a_gap_and_without_a_painting(
         assert path.read_bytes() == (tmp_path / "single" / path.name).read_bytes(), path.name
 
 
+def test_paint_is_there_again_when_something_has_passed(tmp_path: Path) -> None:
+    """The card slides over wall that was painted, and on: a look that has learned nothing shows what is kept."""
+    shot, painting, look = slide.write_shot(tmp_path / "shot", frames=30), tmp_path / "1.png", tmp_path / "a.look"
+    images.write_png(painting, slide.painted(1))
+    do("look.train", shot=shot, paint={"1": painting}, out=look, steps=1)
+    do("look.apply", shot=shot, look=look, out=tmp_path / "out")
+    passed = np.all([~slide.card(frame, *slide.SIZE) for frame in (1, 30)], 0) & slide.card(15, *slide.SIZE)
+    passed[:, :-8] &= passed[:, 8:]  # not beside the card, whose paint may overhang
+    passed[:, 8:] &= passed[:, :-8]
+    assert passed.sum() > 100
+    off = np.abs(styled(tmp_path / "out" / "slide_0030.exr") * 255 - slide.painted(1)[..., :3])
+    assert np.median(off[passed]) < 2
+
+
 def test_two_paintings_cross_fade(sliding: Path, crossing_look: Path, tmp_path: Path) -> None:
     do("look.apply", shot=sliding / "shot", look=crossing_look, out=tmp_path / "out", frames=[1, 3])
     do("look.apply", shot=sliding / "shot", look=crossing_look, out=tmp_path / "out")

@@ -30,7 +30,7 @@ from .journey import Journey, Stop, key_frames
 from .reader import Reader, Stamp, stamp
 from .tiles import paint
 
-FORMAT = 1  # counts up when the same look and passes give other pixels
+FORMAT = 2  # counts up when the same look and passes give other pixels
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
 STEADY = 0.7  # how much of its history stays in a picture where that can be trusted
 AHEAD = 4_000_000  # pixels of a frame up to which those to come are read and prepared while this one is painted

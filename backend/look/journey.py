@@ -23,6 +23,7 @@ from .carry import Source, StyledFrame, Walk, towards, trust
 from .file import LookFile
 from .generator import SPARSE
 from .guides import Motion
+from .reprojection import Reprojection
 
 MotionOf: TypeAlias = Callable[[int, int], Motion]
 
@@ -54,6 +55,7 @@ class Leg:
         self._keys, self._motion, self._scratch = keys, motion, scratch
         self._walk = Walk(start, motion(start, direction), SPARSE)
         self._key: StyledFrame | None = None
+        self._shown: Reprojection | None = None  # what the key frame shows
         self._coming: StyledFrame | None = None
         self._waiting: dict[int, int] = {}  # where the tracks begin in
         self._tracks: BinaryIO | None = None
@@ -67,12 +69,15 @@ class Leg:
         """Go on to the next frame."""
         number = self.number + self.direction
         self._walk.step(number, self._motion(number, self.direction))
+        if self._shown:
+            self._shown.mend(self._walk)
         self._arrive()
 
     def _arrive(self) -> None:
         if self.number in self._keys:
             self._key = self._keys[self.number]
             self._walk.restart()
+            self._shown = Reprojection(self._walk)
             self._coming = None
 
     def stop(self) -> Stop:
@@ -102,10 +107,12 @@ class Leg:
         if not back or back[-1] != self.number:
             return
         walk = Walk(coming.number, self._motion(coming.number, 0), SPARSE)
+        shown = Reprojection(walk)
         tracks = self._emptied()
         for number in back:
             job.check()
             walk.step(number, self._motion(number, 0))
+            shown.mend(walk)
             self._waiting[number] = tracks.tell()
             try:
                 np.save(tracks, walk.track.flow.numpy())
