@@ -3,32 +3,41 @@
 Vectors lead from frame to frame, so a surface that is hidden in a single one has lost the key frame, however well that
 shows it. What moved as one piece can be looked up there without the frames between: it is projected by its rest pose
 and the key frame's camera, and the sky by the way that the rest of the sky went. Cameras are fitted to the position
-passes. All of that is believed only where it agrees with the tracks that did hold, and where the key frame shows that
-same place.
+passes. All of that is believed only where it agrees with the tracks that did hold, and where the key frame shows the
+same side of that same place, or sky.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..machine import in_chunks
-from ..motion import ENOUGH, STILL
-from .carry import Walk
-from .guides import Motion
+from ..motion import ENOUGH, STILL, Track
+from ..motion import Array as Floats
+from .carry import SAME_DEPTH, Walk
 
 Array: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
 Ways: TypeAlias = dict[int, Array]
 """By object: how it went from now to then, (4, 4) in the world, and the sky, (3, 3) in the frame."""
 
 SAMPLES = 20_000  # pixels of a frame that are looked at to find its ways,
-LEAST = 24  # and of one object at least
-AGREES = 0.5  # pixels that a way is off, at most, where tracks held
-NEAR = 2.0  # pixels: the same place is at most so far, since passes show a random point of each pixel
+LEAST = 24  # and those whose track held, at least, that something is fitted to or that speak for an object
+AGREES = 0.5  # pixels that most samples of an object are off, at most,
+SLIDES = 0.2  # and most of those around a pixel from frame to frame:
+AROUND = 2, 8  # so many in every direction, and where there is none among those
+PLAIN = 1.5  # pixels that a camera is off where it was fitted, at most: others are no pinholes
+NEAR = 1.5  # diagonals of a pixel: the same place is at most so far, since passes show a random point of each pixel
+PERSPECTIVE = 1e-2  # of its depth: where a frame's depth differs by less nobody can tell where the camera stands
+FLAT = 1e-3  # of how far points spread: what spreads less along an axis does not along that
+OUTSIDE = -1e5  # columns and rows of what is behind the camera
 SKY = 1 << 40  # its name among the objects', which have 32 bits
 
 
@@ -41,26 +50,54 @@ class Group:
     parts: dict[int, slice]
 
 
-class Seen:
-    """What a frame shows where, and the ``camera`` (3, 4) that saw it: from world positions to pixels. It is None where
-    there is little but sky.
+@dataclass(frozen=True)
+class Found:
+    """Where the key frame has N pixels: ``places`` (2, N), columns and rows; their world ``position`` (3, N) then; and
+    where, then, they would have been seen from as they are now: ``eye`` (3, N).
     """
 
-    def __init__(self, motion: Motion) -> None:
-        height, self.width = motion.position.shape[:2]
-        self._last = np.array([[self.width - 1], [height - 1]])
+    places: Array
+    position: Array
+    eye: Array
+
+
+class Seen:
+    """What the frame where a walk stands shows where; by object its ``maps`` to the rest pose; and the ``camera``
+    (3, 4) that saw it, from world positions to pixels, which stands at ``eye`` (3, 1).
+
+    The camera is None where there is little but sky, where it is no pinhole, and where objects have no names, since
+    then nobody can tell what moved as one piece. The eye is None where that cannot be told: an orthographic camera has
+    none.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        motion, self.maps = walk.motion, walk.rest.maps
+        self.height, self.width = motion.position.shape[:2]
         self._position = motion.position.transpose(2, 0, 1).reshape(3, -1)
         self._objects = None if motion.objects is None else motion.objects.ravel()
-        stride = max(1, round((height * self.width / SAMPLES) ** 0.5))
-        rows, columns = np.arange(0, height, stride), np.arange(0, self.width, stride)
+        self.stride = max(1, round((self.height * self.width / SAMPLES) ** 0.5))
+        rows, columns = np.arange(0, self.height, self.stride), np.arange(0, self.width, self.stride)
         self.samples: Whole = (rows[:, None] * self.width + columns).ravel()
+        self.camera: Array | None = None
+        self.eye: Array | None = None
         some = _few(self.samples[self.names(self.samples) != SKY])
-        self.camera = _projection(self.position(some), self.places(some)) if len(some) >= LEAST else None
+        if self._objects is None or len(some) < LEAST:
+            return
+        camera = _projection(self.position(some), self.places(some))
+        if np.median(_length(_projected(camera, self.position(some)) - self.places(some))) < PLAIN:
+            self.camera = camera
+            depth = _depth(camera, self.position(some))
+            if np.ptp(depth) > PERSPECTIVE * np.median(depth):
+                *place, one = np.linalg.svd(camera)[2][-1]
+                self.eye = np.array(place)[:, None] / one
 
     def names(self, pixels: Whole) -> Whole:
         """Of which object ``pixels`` (N) are, or ``SKY``: that has no position."""
-        names = np.zeros(len(pixels), np.int64) if self._objects is None else self._objects.take(pixels)
-        return np.where(self._position.take(pixels, 1).any(0), names, SKY)
+        names = np.zeros(len(pixels), np.int64)
+        if self._objects is not None:
+            names[:] = self._objects.take(pixels)
+        names[~self._position.take(pixels, 1).any(0)] = SKY
+        return names
 
     def position(self, pixels: Whole) -> Array:
         """World positions (3, N), metres."""
@@ -83,20 +120,31 @@ class Seen:
         parts = [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
         return Group(pixels, names, {int(names[part.start]): part for part in parts})
 
-    def shows(self, places: Array, names: Whole, position: Array) -> NDArray[np.bool_]:
-        """Whether at ``places`` (2, N) is what has these ``names`` (N), and that ``position`` (3, N)."""
-        shown: NDArray[np.bool_] = ((places >= 0) & (places <= self._last)).all(0)
+    def shows(self, found: Found, names: Whole) -> Mask:
+        """Which of the places that were ``found`` show what has these ``names`` (N), just there and from that side."""
+        end = np.array([[self.width], [self.height]])
+        shown: Mask = ((found.places >= -0.5) & (found.places <= end - 0.5)).all(0)
         inside = np.flatnonzero(shown)
-        (left, top), (right, bottom) = (ends(places[:, inside]).astype(np.int64) for ends in (np.floor, np.ceil))
+        left, top = np.clip(np.floor(found.places[:, inside]), 0, np.maximum(end - 2, 0)).astype(np.int64)
+        right, bottom = np.minimum(left + 1, self.width - 1), np.minimum(top + 1, self.height - 1)
+        position = found.position[:, inside]
         same, corners = shown[inside], []
         for column, row in ((left, top), (right, bottom), (right, top), (left, bottom)):
             pixels = row * self.width + column
             same &= self.names(pixels) == names[inside]
             corners.append(self.position(pixels))
-        first, last, other, another = corners
-        pixel = np.maximum(_length(last - first), _length(another - other))
-        away = np.min([_length(corner - position[:, inside]) for corner in corners], 0)
-        shown[inside] = same & (away <= NEAR * pixel)
+        across, back = corners[1] - corners[0], corners[3] - corners[2]
+        away = np.min([_length(corner - position) for corner in corners], 0)
+        same &= away <= NEAR * np.maximum(_length(across), _length(back))
+        solid = names[inside] != SKY
+        if self.camera is not None:  # at an edge only the nearer surface is shown
+            nearest = np.min([_depth(self.camera, corner) for corner in corners], 0)
+            same &= ~solid | (_depth(self.camera, position) <= SAME_DEPTH * nearest)
+        if self.eye is not None:  # thin things have their other side just there
+            facing = np.cross(across, back, axis=0)
+            sides = [(facing * (eye - position)).sum(0) for eye in (self.eye, found.eye[:, inside])]
+            same &= ~solid | (sides[0] * sides[1] >= 0)
+        shown[inside] = same
         return shown
 
 
@@ -104,77 +152,117 @@ class Reprojection:
     """The key frame at which a ``walk`` stands, to which that can be tied again further on."""
 
     def __init__(self, walk: Walk) -> None:
-        self._key = Seen(walk.motion)
-        self._from_rest = {name: np.linalg.inv(_affine(to_rest)) for name, to_rest in walk.rest.maps.items()}
-        self._bent: set[int] = set()  # objects that did not move as one piece, and now and then may seem to
+        self._key = self._last = Seen(walk)
+        self._known: set[int] = set()  # objects that have had a way
+        self._bent: set[int] = set()  # those that once had none, and now and then may seem to: paint would leap
 
     def mend(self, walk: Walk) -> None:
         """Tie to the key frame what the track of ``walk``, in place, has lost of it in the last step. What is hidden
-        there, or outside, stays invalid, but its flow leads to where it would be.
+        there, or just outside, stays invalid, but its flow leads to where it would be.
         """
-        valid, flow = walk.track.valid.flatten().numpy(), walk.track.flow.flatten(1).numpy()
-        lost = _lost(walk)
-        if not len(lost):
-            return
-        now = Seen(walk.motion)
-        ways = self._ways(now, walk)
+        assert walk.step_back is not None
+        track, now = walk.track, Seen(walk)
+        valid, flow = track.valid.flatten().numpy(), track.flow.flatten(1).numpy()
+        ways = self._ways(now, track)
+        lost = _lost(track, walk.step_back)
+        if new := ways.keys() - self._known:
+            lost = np.union1d(lost, now.group(np.flatnonzero(valid == 0), new).pixels)
+            self._known |= new
+        sliding = _sliding(now, self._last, walk.step_back, ways.keys() - {SKY})
+        lost = lost[~sliding[lost // now.width // now.stride, lost % now.width // now.stride]]
+        end = np.array([[now.width], [now.height]])
+        self._last = now
 
         def work(chunk: slice) -> None:
             group = now.group(lost[chunk], ways)
-            places, position = self._found(now, group, ways)
-            flow[:, group.pixels] = places - now.places(group.pixels)
-            valid[group.pixels] = self._key.shows(places, group.names, position)
+            found = _found(now, self._key, group, ways)
+            # What was far outside keeps the flow that it had: samples would mix it into that of what is tied.
+            close = ((found.places > -end) & (found.places < 2 * end)).all(0)
+            flow[:, group.pixels[close]] = (found.places - now.places(group.pixels))[:, close]
+            valid[group.pixels] = self._key.shows(found, group.names)
 
         in_chunks(work, len(lost))
 
-    def _ways(self, now: Seen, walk: Walk) -> Ways:
-        """Those of all objects whose tracks, where they held, agree."""
-        held, flow = walk.track.valid.flatten().numpy() > 0, walk.track.flow.flatten(1).numpy()
-        group = now.group(now.samples[held[now.samples]])
-        here = now.places(group.pixels)
-        target = here + flow[:, group.pixels]
+    def _ways(self, now: Seen, track: Track) -> Ways:
+        """Those of all objects most of whose tracks, where they held, agree."""
+        group, here, target = _held(now, track)
         ways: Ways = {}
         for name, part in group.parts.items():
             if part.stop - part.start < LEAST or name in self._bent:
                 continue
             if name == SKY:
                 some = _few(np.arange(part.start, part.stop))
-                ways[name] = _projection(here[:, some], target[:, some])
+                if np.ptp(here[:, some], 1).all():  # of a mere row of pixels nobody can tell the way of others
+                    ways[name] = _projection(here[:, some], target[:, some])
             elif now.camera is not None and self._key.camera is not None:
-                ways[name] = self._from_rest.get(name, np.eye(4)) @ _affine(walk.rest.maps.get(name, STILL))
-        error = _length(self._found(now, group, ways)[0] - target)
+                ways[name] = _moved(now, self._key, name)
+        error = _length(_found(now, self._key, group, ways).places - target)
         bent = {name for name in ways if np.median(error[group.parts[name]]) > AGREES}
         self._bent |= bent
         return {name: way for name, way in ways.items() if name not in bent}
 
-    def _found(self, now: Seen, group: Group, ways: Ways) -> tuple[Array, Array]:
-        """Where the key frame has the N pixels of a ``group``, columns and rows (2, N), and their world positions then
-        (3, N); those without a way as if they had not moved.
 
-        Both cameras see the random point of a pixel that its position is of: so that makes no difference.
-        """
-        places, position = now.places(group.pixels), now.position(group.pixels)
-        before = position.copy()
-        solid = slice(group.parts[SKY].start if SKY in group.parts else None)
-        for name, part in group.parts.items():
-            if name not in ways:
-                continue
-            if name == SKY:
-                places[:, part] = _projected(ways[name], places[:, part])
-            else:
-                before[:, part] = ways[name][:3, :3] @ position[:, part] + ways[name][:3, 3:]
-        if now.camera is not None and self._key.camera is not None:
-            seen_then = _projected(self._key.camera, before[:, solid])
-            places[:, solid] += seen_then - _projected(now.camera, position[:, solid])
-        return places, before
+def _held(now: Seen, track: Track) -> tuple[Group, Array, Array]:
+    """The samples whose ``track`` held, their places (2, N), and those (2, N) that it leads to."""
+    held = track.valid.flatten().numpy()[now.samples] > 0
+    group = now.group(now.samples[held])
+    here = now.places(group.pixels)
+    return group, here, here + track.flow.flatten(1).numpy()[:, group.pixels]
 
 
-def _lost(walk: Walk) -> Whole:
-    """The pixels (N) that lost their track in the last step: they are newly seen, or lie beside what is still tied,
-    where samples mix both. All others have been looked at before: a surface that the key frame hides stays hidden.
+def _sliding(now: Seen, last: Seen, step: Track, names: Collection[int]) -> Mask:
+    """Where, by rows and columns of samples, the objects of these ``names`` did not go as they did on the whole since
+    the ``last`` frame: a wheel may be of one object with its car. Most around are asked.
     """
-    assert walk.step_back is not None
-    tied, stepped = walk.track.valid[0].numpy() > 0, walk.step_back.valid[0].numpy() > 0
+    group, here, target = _held(now, step)
+    found = _found(now, last, group, {name: _moved(now, last, name) for name in names})
+    error = _length(found.places - target)
+    votes = np.zeros((-(-now.height // now.stride), -(-now.width // now.stride)), np.float32)
+    if now.camera is not None and last.camera is not None:
+        for part in (part for name, part in group.parts.items() if name in names):
+            columns, rows = here[:, part].astype(np.int64) // now.stride
+            votes[rows, columns] = np.where(error[part] > SLIDES, 1, -1)
+    near, far = (F.avg_pool2d(torch.from_numpy(votes)[None], 2 * reach + 1, 1, reach)[0] for reach in AROUND)
+    sliding: Mask = torch.where(near == 0, far, near).numpy() > 0
+    return sliding
+
+
+def _moved(now: Seen, then: Seen, name: int) -> Array:
+    """How an object went from now to then, (4, 4), by its rest poses."""
+    here, there = (_affine(seen.maps.get(name, STILL)) for seen in (now, then))
+    moved: Array = np.linalg.inv(there) @ here
+    return moved
+
+
+def _found(now: Seen, then: Seen, group: Group, ways: Ways) -> Found:
+    """Where another frame has a ``group`` of pixels; those without a way as if they had not moved.
+
+    A pixel shows a random point of itself: by so far as that is from the pixel now, it is taken to be then.
+    """
+    places, position = now.places(group.pixels), now.position(group.pixels)
+    before, eye = position.copy(), np.zeros_like(position)
+    seen_from = now.eye if now.eye is not None else then.eye
+    for name, part in group.parts.items():
+        if name not in ways:
+            continue
+        if name == SKY:
+            places[:, part] = _projected(ways[name], places[:, part])
+        else:
+            turn, shift = ways[name][:3, :3], ways[name][:3, 3:]
+            before[:, part] = turn @ position[:, part] + shift
+            if seen_from is not None:
+                eye[:, part] = turn @ seen_from + shift if now.eye is not None else seen_from
+    if now.camera is not None and then.camera is not None:
+        solid = slice(group.parts[SKY].start if SKY in group.parts else None)
+        places[:, solid] += _projected(then.camera, before[:, solid]) - _projected(now.camera, position[:, solid])
+    return Found(places, before, eye)
+
+
+def _lost(track: Track, step: Track) -> Whole:
+    """The pixels (N) that lost their ``track`` in the last ``step``: they are newly seen, or lie beside what is still
+    tied, where samples mix both. What the key frame hides of all others it goes on hiding.
+    """
+    tied, stepped = track.valid[0].numpy() > 0, step.valid[0].numpy() > 0
     near = ~stepped
     near[1:] |= tied[:-1]
     near[:-1] |= tied[1:]
@@ -194,43 +282,57 @@ def _length(vectors: Array) -> Array:
     return lengths
 
 
-def _affine(points: NDArray[np.floating[Any]]) -> Array:
+def _affine(points: Floats) -> Array:
     """A map of ``RestPose`` (4, 3) as a matrix (4, 4) for columns."""
     return np.concatenate([points.T, [[0.0, 0.0, 0.0, 1.0]]])
 
 
+def _depth(matrix: Array, points: Array) -> Array:
+    """How far ``points`` (D, N) are in front (N), in some unit, for a projective map (3, D + 1)."""
+    depth: Array = matrix[2, :-1] @ points + matrix[2, -1]
+    return depth
+
+
 def _projected(matrix: Array, points: Array) -> Array:
-    """Points (D, N) under a projective map (3, D + 1): (2, N)."""
-    across, down, depth = matrix[:, :-1] @ points + matrix[:, -1:]
-    places: Array = np.stack([across, down]) / np.where(depth == 0, np.finfo(np.float32).eps, depth)
+    """Points (D, N) under a projective map (3, D + 1): (2, N), OUTSIDE if they are behind."""
+    depth = _depth(matrix, points)
+    ahead = depth > 0
+    places: Array = (matrix[:2, :-1] @ points + matrix[:2, -1:]) / np.where(ahead, depth, 1)
+    places[:, ~ahead] = OUTSIDE
     return places
 
 
 def _projection(points: Array, targets: Array) -> Array:
-    """The projective map (3, D + 1) that takes ``points`` (D, N) to ``targets`` (2, N), best.
+    """The projective map (3, D + 1) that takes ``points`` (D, N) to ``targets`` (2, N), best, all of them in front.
 
     The normalised direct linear transformation (Hartley and Zisserman 2004, algorithms 4.2 and 7.1), twice: the second
-    time without the outliers that a silhouette's pixels are.
+    time without the outliers that a silhouette's pixels are, and with all weighed alike, near or far. Points on a plane
+    or a line leave much open: only what they tell is used.
     """
     (x, middle, spread), (y, centre, size) = _normalised(points), _normalised(targets)
-    x = np.concatenate([x, np.ones_like(x[:1])])
-    keep = np.ones(x.shape[1], bool)
+    extents, axes = np.linalg.eigh(x @ x.T / x.shape[1])
+    axes = axes[:, extents > FLAT**2 * extents[-1]]
+    x = np.concatenate([axes.T @ x, np.ones_like(x[:1])])
+    keep, depth = np.ones(x.shape[1], bool), np.ones(x.shape[1])
     for _ in range(2):
-        some, none = x[:, keep], np.zeros_like(x[:, keep])
+        some = x[:, keep] / depth[keep]
+        none = np.zeros_like(some)
         across, down = y[:, keep]
         equations = np.concatenate(
             [np.concatenate([some, none, -across * some]), np.concatenate([none, some, -down * some])], 1
         )
         best = np.linalg.eigh(equations @ equations.T)[1][:, 0].reshape(3, -1)
-        best[:2] = size * best[:2] + centre * best[2]
-        result: Array = np.concatenate([best[:, :-1] / spread, best[:, -1:] - best[:, :-1] @ middle / spread], 1)
-        error = _length(_projected(result, points) - targets)
+        best *= np.sign(np.median(best[2] @ x)) or 1.0
+        depth = np.maximum(best[2] @ x, 1e-3 * np.abs(best[2] @ x).max())
+        error = _length(best[:2] @ x / depth - y)
         keep = error <= 3 * np.median(error) + 1e-9
-    return result
+    best[:2] = size * best[:2] + centre * best[2]
+    slopes = best[:, :-1] @ axes.T / spread
+    return np.concatenate([slopes, best[:, -1:] - slopes @ middle], 1)
 
 
 def _normalised(points: Array) -> tuple[Array, Array, float]:
-    """``points`` (D, N) around the origin, at one from it on average; and where (D, 1) and how large they were."""
+    """``points`` (D, N) around the origin, with a mean square of one; and where (D, 1) and how large they were."""
     middle = points.mean(1, keepdims=True)
     spread = float(np.sqrt(np.square(points - middle).mean())) or 1.0
     return (points - middle) / spread, middle, spread
