@@ -31,7 +31,8 @@ Ways: TypeAlias = dict[int, Array]
 SAMPLES = 20_000  # pixels of a frame that are looked at to find its ways,
 LEAST = 24  # and those whose track held, at least, that something is fitted to or that speak for an object
 AGREES = 0.5  # pixels that most samples of an object are off, at most,
-SLIDES = 0.2  # and most of those around a pixel from frame to frame:
+SLIDES = 0.2  # and most of those around a pixel from frame to frame, if more are than so
+FEW = 0.01  # of all of the object's:
 AROUND = 2, 8  # so many in every direction, and where there is none among those
 PLAIN = 1.5  # pixels that a camera is off where it was fitted, at most: others are no pinholes
 NEAR = 1.5  # diagonals of a pixel: the same place is at most so far, since passes show a random point of each pixel
@@ -168,8 +169,9 @@ class Reprojection:
         if new := ways.keys() - self._known:
             lost = np.union1d(lost, now.group(np.flatnonzero(valid == 0), new).pixels)
             self._known |= new
-        sliding = _sliding(now, self._last, walk.step_back, ways.keys() - {SKY})
-        lost = lost[~sliding[lost // now.width // now.stride, lost % now.width // now.stride]]
+        for name, sliding in _sliding(now, self._last, walk.step_back, ways.keys() - {SKY}).items():
+            slid = sliding[lost // now.width // now.stride, lost % now.width // now.stride]
+            lost = lost[~slid | (now.names(lost) != name)]
         end = np.array([[now.width], [now.height]])
         self._last = now
 
@@ -210,20 +212,23 @@ def _held(now: Seen, track: Track) -> tuple[Group, Array, Array]:
     return group, here, here + track.flow.flatten(1).numpy()[:, group.pixels]
 
 
-def _sliding(now: Seen, last: Seen, step: Track, names: Collection[int]) -> Mask:
-    """Where, by rows and columns of samples, the objects of these ``names`` did not go as they did on the whole since
-    the ``last`` frame: a wheel may be of one object with its car. Most around are asked.
+def _sliding(now: Seen, last: Seen, step: Track, names: Collection[int]) -> dict[int, Mask]:
+    """Where, by rows and columns of samples, some of the objects of these ``names`` did not go as they did on the whole
+    since the ``last`` frame: a wheel may be of one object with its car. Most of it around are asked.
     """
+    if now.camera is None or last.camera is None:
+        return {}
     group, here, target = _held(now, step)
     found = _found(now, last, group, {name: _moved(now, last, name) for name in names})
-    error = _length(found.places - target)
-    votes = np.zeros((-(-now.height // now.stride), -(-now.width // now.stride)), np.float32)
-    if now.camera is not None and last.camera is not None:
-        for part in (part for name, part in group.parts.items() if name in names):
+    slid = _length(found.places - target) > SLIDES
+    sliding = {}
+    for name, part in group.parts.items():
+        if name in names and slid[part].mean() > FEW:
+            votes = torch.zeros(1, -(-now.height // now.stride), -(-now.width // now.stride))
             columns, rows = here[:, part].astype(np.int64) // now.stride
-            votes[rows, columns] = np.where(error[part] > SLIDES, 1, -1)
-    near, far = (F.avg_pool2d(torch.from_numpy(votes)[None], 2 * reach + 1, 1, reach)[0] for reach in AROUND)
-    sliding: Mask = torch.where(near == 0, far, near).numpy() > 0
+            votes[0, rows, columns] = torch.from_numpy(np.where(slid[part], 1.0, -1.0)).float()
+            near, far = (F.avg_pool2d(votes, 2 * reach + 1, 1, reach)[0] for reach in AROUND)
+            sliding[name] = torch.where(near == 0, far, near).numpy() > 0
     return sliding
 
 
