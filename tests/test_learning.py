@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from backend.errors import Cancelled, LookError
+from backend.errors import BackendError, Cancelled, LookError
 from backend.job import Job
 from backend.learning import checkpoint, device, losses, strict
 from backend.learning.augment import symmetry
@@ -105,6 +105,16 @@ def test_a_card_that_cannot_work_leaves_it_to_the_processor(monkeypatch: pytest.
         pytest.skip("there is a graphics card that works")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device.chosen.__wrapped__() == torch.device("cpu")
+
+
+def test_a_card_that_is_taken_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object, **__: object) -> torch.Tensor:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", taken)
+    with pytest.raises(BackendError, match="taken by another program"):
+        device.chosen.__wrapped__()
 
 
 def test_a_resumed_training_equals_one_that_never_stopped(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from backend.errors import (
 )
 from backend.job import Job
 from backend.look import generator, guides
+from backend.look.examples import gather_images
 from backend.look.file import LookFile
 from backend.look.generator import CELL, SPARSE, Config, LookGenerator
 from backend.look.guides import thinned
@@ -358,6 +359,20 @@ def test_stop_keeps_the_best_so_far_and_cancel_keeps_what_was(sliding: Path, tmp
     assert (tmp_path / "a.look").read_bytes() == before
 
 
+def test_what_went_on_and_was_stopped_is_no_worse(sliding: Path, tmp_path: Path) -> None:
+    shared = {"shot": sliding / "shot", "paint": {"2": sliding / "2.png"}, "out": tmp_path / "a.look"}
+    before = do("look.train", **shared, steps=120)["scores"]
+
+    class Stopped(Job):
+        def progress(self, fraction: float, message: str, **numbers: Any) -> None:
+            super().progress(fraction, message, **numbers)
+            if numbers.get("step", 0) > 10:
+                self.stop()
+
+    after = do("look.train", Stopped(), **shared, seconds=600, resume=True)
+    assert after["stopped"] and after["steps"] > 130 and after["scores"]["psnr_painted"] >= before["psnr_painted"]
+
+
 def test_preview_and_progress(sliding: Path, tmp_path: Path) -> None:
     reports: list[dict[str, Any]] = []
     preview = tmp_path / "preview.png"
@@ -478,6 +493,23 @@ def test_no_image_is_lost_to_another_of_its_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             do("look.apply", images=sources, look=look, out=out)
     assert (images.read_painting(wood) == pixels).all()
+
+
+@pytest.mark.parametrize("width", [24, 16])
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_texture_and_its_painting_are_turned_alike(width: int, turned: bool, tmp_path: Path) -> None:
+    """A paint program turns a camera's picture upright, Blender does not; where both fit, their colours tell."""
+    pixels = slide.painted(2)[:16, :width, :3]
+    on_its_side = Image.Exif()
+    on_its_side[ExifTags.Base.Orientation] = 6
+    Image.fromarray(pixels).save(tmp_path / "source.png", exif=on_its_side)
+    faint = 64 + pixels // 2
+    images.write_png(tmp_path / "painted.png", np.rot90(faint, -1) if turned else faint)
+    (example,) = gather_images({tmp_path / "source.png": tmp_path / "painted.png"})
+    assert (example.guides / 4 + 0.5 - example.target).abs().max() < 0.01
+    images.write_png(tmp_path / "painted.png", faint[:12, :12])
+    with pytest.raises(PaintingError, match="12 x 12"):
+        gather_images({tmp_path / "source.png": tmp_path / "painted.png"})
 
 
 def test_a_texture_is_taken_as_blender_takes_it(tmp_path: Path) -> None:

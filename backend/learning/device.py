@@ -11,24 +11,39 @@ from functools import cache
 
 import torch
 
+from ..errors import BackendError
+
 log = logging.getLogger("paintover")
 
 
 @cache
 def chosen() -> torch.device:
-    """A card is tried out first: there are cards too old or too new for the kernels that torch brings."""
+    """A card is tried out first: there are cards too old or too new for the kernels that torch brings.
+
+    Raises ``BackendError`` while another program has it to itself.
+    """
     if torch.cuda.is_available():
         try:
             torch.ones(1, device="cuda").add_(1).cpu()
             return torch.device("cuda")
         except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+            if "out of memory" in str(error) or "busy" in str(error):  # that passes
+                raise BackendError(
+                    "The graphics card is taken by another program.",
+                    "Close that, or set CUDA_VISIBLE_DEVICES to nothing, so that the processor works instead.",
+                    cause=str(error),
+                ) from error
             log.warning("the graphics card cannot be used, the processor works instead: %s", error)
     return torch.device("cpu")
 
 
 def describe() -> str:
     """The chosen device in words, for cards and for the panel."""
-    if chosen().type == "cuda":
+    try:
+        device = chosen()
+    except BackendError:
+        return "CUDA (taken by another program)"
+    if device.type == "cuda":
         return f"CUDA ({torch.cuda.get_device_name()})"
     return f"CPU ({torch.get_num_threads()} threads)"
 

@@ -98,13 +98,27 @@ def gather_images(images: Mapping[Path, Path]) -> list[Example]:
     """Examples from images and their paintings, of equal size: colour alone, no passes. ``PaintingError``."""
     examples = []
     for source, painted in images.items():
-        before = guides.planes(read_picture(source, upright=False)) / 255
-        after = guides.planes(_painted(painted, (before.shape[2], before.shape[1]))) / 255
+        before, after = (guides.planes(pixels) / 255 for pixels in _pair(source, painted))
         nowhere = torch.zeros(4, *before.shape[1:])
         examples.append(
             Example(padded(before[:3] * 2 - 1), padded(nowhere), padded(after[:3]), padded(after[3:]), painted=True)
         )
     return examples
+
+
+def _pair(source: Path, painted: Path) -> tuple[ByteImage, ByteImage]:
+    """A picture and its painting, turned alike: paint programs turn a picture as its EXIF says, Blender does not."""
+    painting = read_picture(painted)
+    upright, plain = (read_picture(source, upright) for upright in (True, False))
+    fitting = [pixels for pixels in (upright, plain) if pixels.shape == painting.shape]
+    pixels = min(fitting, key=lambda pixels: _difference(pixels, painting)) if fitting else upright
+    return pixels, _painted(painted, (pixels.shape[1], pixels.shape[0]))
+
+
+def _difference(pixels: ByteImage, painting: ByteImage) -> int:
+    """How far the ``painting`` (H, W, 4), where there is paint, is from ``pixels`` (H, W, 4)."""
+    away = np.abs(pixels[..., :3].astype(np.int16) - painting[..., :3])
+    return int(away[painting[..., 3] > 127].sum(dtype=np.int64))
 
 
 def _rest_poses(shot: Shot, start: int, wanted: list[int], job: Job) -> dict[int, RestPose]:

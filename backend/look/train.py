@@ -44,8 +44,9 @@ def train(
     """Train on ``paint`` (frame to painting) of ``shot``, or on ``images`` (image to painting), and save ``out``.
 
     ``seconds`` or ``steps``: the budget. ``resume``: go on from where ``out`` was left, from the training state
-    beside it. ``preview``: a PNG that is rewritten about every second. Cancelled: ``out`` is left as it was. Told apart
-    are frames whose paintings are just the render, ``unpainted``: that has been learned too.
+    beside it; stopped early, ``out`` keeps what was better. ``preview``: a PNG that is rewritten about every second.
+    Cancelled: ``out`` is left as it was. Told apart are frames whose paintings are just the render, ``unpainted``:
+    that has been learned too.
 
     Raises what reading the shot and the paintings raises (``ShotError``, ``PaintingError``), ``LookError`` for a
     training state that cannot be gone on with, ``UsageError``, ``OutputError`` and ``Cancelled``.
@@ -75,14 +76,19 @@ def train(
     state = state_of(out)
     if resume:
         checkpoint.resume(model, state, LookError)
-    before = model.steps
+    before, first = model.steps, _weights(model)
+    at_first = _scores(model, examples) if resume else {}
     picture = partial(try_drawing, _previewer(model, examples, preview)) if preview else None
     outcome = fit(model, budget, job, picture)
+    scores = _scores(model, examples)
+    if resume and outcome.stopped and not scores["psnr_painted"] >= at_first["psnr_painted"]:
+        # Going on begins with large steps, which spoil at first what small ones had made.
+        model.average.network.load_state_dict(first)
+        scores = at_first
     if picture:
         picture()
 
     facts = _facts(model, examples, outcome, seed, before)
-    scores = _scores(model, examples)
     card |= {
         "config": config.as_json(),
         "size_rule": {"multiple": CELL, "padding": "edge"},
@@ -90,8 +96,7 @@ def train(
         "scores": scores,
         "licence": "The artist's own: learned from the artist's paintings alone.",
     }
-    weights = {name: tensor.cpu() for name, tensor in model.average.network.state_dict().items()}
-    LookFile(card, weights, paintings, renders).save(out)
+    LookFile(card, _weights(model), paintings, renders).save(out)
     checkpoint.save(state, model.state())
     return {
         "look": str(out),
@@ -101,6 +106,11 @@ def train(
         "scores": scores,
         "unpainted": [number for number in sorted(renders) if is_unpainted(paintings[number], renders[number])],
     }
+
+
+def _weights(model: LookModel) -> dict[str, Tensor]:
+    """A copy of what is shipped."""
+    return {name: tensor.cpu().clone() for name, tensor in model.average.network.state_dict().items()}
 
 
 def _previewer(model: LookModel, examples: list[Example], path: Path) -> Any:
