@@ -109,6 +109,7 @@ for name in ("props/mug", "chars/hero", "shot"):
         own.children.link(child)
     bpy.context.scene.collection.children.link(own)
     bpy.context.scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    bpy.context.scene.collection.objects.link(bpy.context.scene.camera)
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     linked = path
 os._exit(0)
