@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..machine import in_chunks
-from ..motion import ENOUGH, STILL, Track
+from ..motion import ENOUGH, STILL, Track, inside
 from ..motion import Array as Floats
-from .carry import SAME_DEPTH, Walk
+from .carry import JUDGED, OVERHANG, SAME_DEPTH, Walk
 
 Array: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
@@ -121,6 +121,25 @@ class Seen:
         parts = [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
         return Group(pixels, names, {int(names[part.start]): part for part in parts})
 
+    def inner(self) -> Mask:
+        """Which pixels (H * W) are within surfaces, and not at an edge: its outline goes with what is seen, not with
+        what it is seen on. Half of how far strokes overhang was found to be best.
+        """
+        step = max(1, self.height // JUDGED)
+        position = self._position.reshape(3, self.height, self.width)[:, ::step, ::step]
+        near = np.ones_like(position[0])
+        if self.camera is not None:
+            slope, offset = self.camera[2, :3].astype(np.float32), np.float32(self.camera[2, 3])
+            near /= np.maximum(np.tensordot(slope, position, 1) + offset, np.finfo(np.float32).eps)
+        near[~position.any(0)] = 0
+        reach = max(1, round(near.shape[0] * OVERHANG / 2))
+        both = torch.from_numpy(np.stack([near, -near]))[None]
+        for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+            both = F.max_pool2d(both, window, 1, (window[0] // 2, window[1] // 2))
+        even = (both[0, 0] <= -SAME_DEPTH * both[0, 1]).numpy()
+        inner: Mask = even.repeat(step, 0).repeat(step, 1)[: self.height, : self.width].ravel()
+        return inner
+
     def shows(self, found: Found, names: Whole) -> Mask:
         """Which of the places that were ``found`` show what has these ``names`` (N), just there and from that side."""
         end = np.array([[self.width], [self.height]])
@@ -154,7 +173,6 @@ class Reprojection:
 
     def __init__(self, walk: Walk) -> None:
         self._key = self._last = Seen(walk)
-        self._known: set[int] = set()  # objects that have had a way
         self._bent: set[int] = set()  # those that once had none, and now and then may seem to: paint would leap
 
     def mend(self, walk: Walk) -> None:
@@ -166,9 +184,7 @@ class Reprojection:
         valid, flow = track.valid.flatten().numpy(), track.flow.flatten(1).numpy()
         ways = self._ways(now, track)
         lost = _lost(track, walk.step_back)
-        if new := ways.keys() - self._known:
-            lost = np.union1d(lost, now.group(np.flatnonzero(valid == 0), new).pixels)
-            self._known |= new
+        inner = now.inner()
         for name, sliding in _sliding(now, self._last, walk.step_back, ways.keys() - {SKY}).items():
             slid = sliding[lost // now.width // now.stride, lost % now.width // now.stride]
             lost = lost[~slid | (now.names(lost) != name)]
@@ -181,7 +197,7 @@ class Reprojection:
             # What was far outside keeps the flow that it had: samples would mix it into that of what is tied.
             close = ((found.places > -end) & (found.places < 2 * end)).all(0)
             flow[:, group.pixels[close]] = (found.places - now.places(group.pixels))[:, close]
-            valid[group.pixels] = self._key.shows(found, group.names)
+            valid[group.pixels] = self._key.shows(found, group.names) & inner[group.pixels]
 
         in_chunks(work, len(lost))
 
@@ -264,16 +280,11 @@ def _found(now: Seen, then: Seen, group: Group, ways: Ways) -> Found:
 
 
 def _lost(track: Track, step: Track) -> Whole:
-    """The pixels (N) that lost their ``track`` in the last ``step``: they are newly seen, or lie beside what is still
-    tied, where samples mix both. What the key frame hides of all others it goes on hiding.
+    """The pixels (N) that have lost their ``track``: they are newly seen since the last ``step``, or within the key
+    frame; what is outside was looked at when it was newly seen.
     """
-    tied, stepped = track.valid[0].numpy() > 0, step.valid[0].numpy() > 0
-    near = ~stepped
-    near[1:] |= tied[:-1]
-    near[:-1] |= tied[1:]
-    near[:, 1:] |= tied[:, :-1]
-    near[:, :-1] |= tied[:, 1:]
-    return np.flatnonzero(near & ~tied)
+    within = inside(track.flow).mul_(step.valid) == step.valid
+    return np.flatnonzero(((track.valid == 0) & within).numpy())
 
 
 def _few(pixels: Whole) -> Whole:
