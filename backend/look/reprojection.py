@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..machine import in_chunks
-from ..motion import ENOUGH, STILL, Track, inside
+from ..motion import ENOUGH, STILL, Track
 from ..motion import Array as Floats
-from .carry import JUDGED, OVERHANG, SAME_DEPTH, Walk
+from .carry import OVERHANG, SAME_DEPTH, Walk
 
 Array: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
@@ -34,6 +34,7 @@ AGREES = 0.5  # pixels that most samples of an object are off, at most,
 SLIDES = 0.2  # and most of those around a pixel from frame to frame, if more are than so
 FEW = 0.01  # of all of the object's:
 AROUND = 2, 8  # so many in every direction, and where there is none among those
+EDGES = 360  # rows, at least, of the frame in which edges are looked for
 PLAIN = 1.5  # pixels that a camera is off where it was fitted, at most: others are no pinholes
 NEAR = 1.5  # diagonals of a pixel: the same place is at most so far, since passes show a random point of each pixel
 PERSPECTIVE = 1e-2  # of its depth: where a frame's depth differs by less nobody can tell where the camera stands
@@ -121,23 +122,23 @@ class Seen:
         parts = [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
         return Group(pixels, names, {int(names[part.start]): part for part in parts})
 
-    def inner(self) -> Mask:
-        """Which pixels (H * W) are within surfaces, and not at an edge: its outline goes with what is seen, not with
-        what it is seen on. Half of how far strokes overhang was found to be best.
+    def inner(self, pixels: Whole) -> Mask:
+        """Which of the ``pixels`` (N) are within surfaces, and not at an edge: its outline goes with what is seen, not
+        with what it is seen on. Half of how far strokes overhang was found to be best.
         """
-        step = max(1, self.height // JUDGED)
-        position = self._position.reshape(3, self.height, self.width)[:, ::step, ::step]
+        step = max(1, self.height // EDGES)
+        position = np.ascontiguousarray(self._position.reshape(3, self.height, self.width)[:, ::step, ::step])
         near = np.ones_like(position[0])
         if self.camera is not None:
             slope, offset = self.camera[2, :3].astype(np.float32), np.float32(self.camera[2, 3])
             near /= np.maximum(np.tensordot(slope, position, 1) + offset, np.finfo(np.float32).eps)
         near[~position.any(0)] = 0
-        reach = max(1, round(near.shape[0] * OVERHANG / 2))
+        reach = _edge(near.shape[0])
         both = torch.from_numpy(np.stack([near, -near]))[None]
         for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
             both = F.max_pool2d(both, window, 1, (window[0] // 2, window[1] // 2))
         even = (both[0, 0] <= -SAME_DEPTH * both[0, 1]).numpy()
-        inner: Mask = even.repeat(step, 0).repeat(step, 1)[: self.height, : self.width].ravel()
+        inner: Mask = even[pixels // self.width // step, pixels % self.width // step]
         return inner
 
     def shows(self, found: Found, names: Whole) -> Mask:
@@ -147,18 +148,19 @@ class Seen:
         inside = np.flatnonzero(shown)
         left, top = np.clip(np.floor(found.places[:, inside]), 0, np.maximum(end - 2, 0)).astype(np.int64)
         right, bottom = np.minimum(left + 1, self.width - 1), np.minimum(top + 1, self.height - 1)
+        corners = [
+            row * self.width + column for column, row in ((left, top), (right, bottom), (right, top), (left, bottom))
+        ]
+        same = np.all([self.names(pixels) == names[inside] for pixels in corners], 0)
+        shown[inside] = same
+        inside, solid = inside[same], names[inside[same]] != SKY
         position = found.position[:, inside]
-        same, corners = shown[inside], []
-        for column, row in ((left, top), (right, bottom), (right, top), (left, bottom)):
-            pixels = row * self.width + column
-            same &= self.names(pixels) == names[inside]
-            corners.append(self.position(pixels))
-        across, back = corners[1] - corners[0], corners[3] - corners[2]
-        away = np.min([_length(corner - position) for corner in corners], 0)
-        same &= away <= NEAR * np.maximum(_length(across), _length(back))
-        solid = names[inside] != SKY
+        around = [self.position(pixels[same]) for pixels in corners]
+        across, back = around[1] - around[0], around[3] - around[2]
+        away = np.min([_length(corner - position) for corner in around], 0)
+        same = away <= NEAR * np.maximum(_length(across), _length(back))
         if self.camera is not None:  # at an edge only the nearer surface is shown
-            nearest = np.min([_depth(self.camera, corner) for corner in corners], 0)
+            nearest = np.min([_depth(self.camera, corner) for corner in around], 0)
             same &= ~solid | (_depth(self.camera, position) <= SAME_DEPTH * nearest)
         if self.eye is not None:  # thin things have their other side just there
             facing = np.cross(across, back, axis=0)
@@ -184,11 +186,12 @@ class Reprojection:
         valid, flow = track.valid.flatten().numpy(), track.flow.flatten(1).numpy()
         ways = self._ways(now, track)
         lost = _lost(track, walk.step_back)
-        inner = now.inner()
         for name, sliding in _sliding(now, self._last, walk.step_back, ways.keys() - {SKY}).items():
             slid = sliding[lost // now.width // now.stride, lost % now.width // now.stride]
             lost = lost[~slid | (now.names(lost) != name)]
         end = np.array([[now.width], [now.height]])
+        inner = np.zeros(len(valid), bool)
+        inner[lost] = now.inner(lost)
         self._last = now
 
         def work(chunk: slice) -> None:
@@ -280,11 +283,29 @@ def _found(now: Seen, then: Seen, group: Group, ways: Ways) -> Found:
 
 
 def _lost(track: Track, step: Track) -> Whole:
-    """The pixels (N) that have lost their ``track``: they are newly seen since the last ``step``, or within the key
-    frame; what is outside was looked at when it was newly seen.
+    """The pixels (N) that lost their ``track`` in the last ``step``, or may have been at an edge before: they are newly
+    seen or beside that, or beside what is still tied, where samples mix both. What the key frame hides of all others it
+    goes on hiding.
     """
-    within = inside(track.flow).mul_(step.valid) == step.valid
-    return np.flatnonzero(((track.valid == 0) & within).numpy())
+    tied, new = track.valid[0].numpy() > 0, step.valid[0].numpy() == 0
+    for _ in range(_edge(len(new)) + 1):
+        new |= _beside(new)
+    return np.flatnonzero((new | _beside(tied)) & ~tied)
+
+
+def _beside(mask: Mask) -> Mask:
+    """Which pixels (H, W) are neighbours of those in a ``mask``."""
+    beside = np.zeros_like(mask)
+    beside[1:] |= mask[:-1]
+    beside[:-1] |= mask[1:]
+    beside[:, 1:] |= mask[:, :-1]
+    beside[:, :-1] |= mask[:, 1:]
+    return beside
+
+
+def _edge(height: int) -> int:
+    """How wide an edge is, in pixels of a frame of that height."""
+    return max(1, round(height * OVERHANG / 2))
 
 
 def _few(pixels: Whole) -> Whole:
