@@ -63,6 +63,15 @@ def one_heap() -> None:
         mallopt(_ARENA_MAX, 1)
 
 
+def numpy_alone() -> None:
+    """Have numpy multiply matrices in the thread that asks for it. Only before numpy is imported.
+
+    Its own threads are for those that have no others: asked by several at once they wait for each other, ten times as
+    long as the product takes.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def cores() -> int:
     """The cores that this process may use, which a farm's scheduler may have limited."""
     if hasattr(os, "sched_getaffinity"):

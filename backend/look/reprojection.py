@@ -9,8 +9,9 @@ same side of that same place, or sky.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -18,13 +19,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..machine import in_chunks
-from ..motion import ENOUGH, STILL, Track
-from ..motion import Array as Floats
+from ..motion import ENOUGH, STILL, Array, Names, Track
 from .carry import OVERHANG, SAME_DEPTH, Walk
 
-Array: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
+Value = TypeVar("Value", np.bool_, np.float32)
 Ways: TypeAlias = dict[int, Array]
 """By object: how it went from now to then, (4, 4) in the world, and the sky, (3, 3) in the frame."""
 
@@ -40,16 +40,25 @@ NEAR = 1.5  # diagonals of a pixel: the same place is at most so far, since pass
 PERSPECTIVE = 1e-2  # of its depth: where a frame's depth differs by less nobody can tell where the camera stands
 FLAT = 1e-3  # of how far points spread: what spreads less along an axis does not along that
 OUTSIDE = -1e5  # columns and rows of what is behind the camera
-SKY = 1 << 40  # its name among the objects', which have 32 bits
+SKY = 2**31 - 1  # its name among the objects', which are bits of numbers: these are of none
 
 
 @dataclass(frozen=True)
 class Group:
-    """``pixels`` (N), counted row by row, sorted by the ``names`` (N) of what they show, and the ``parts`` by name."""
+    """``pixels`` (N), counted row by row, sorted by the ``names`` (N) of what they show: the sky comes last."""
 
     pixels: Whole
-    names: Whole
-    parts: dict[int, slice]
+    names: Names
+
+    @cached_property
+    def parts(self) -> dict[int, slice]:
+        """Where each name's begin and end."""
+        ends = [0, *(np.flatnonzero(np.diff(self.names)) + 1).tolist(), len(self.names)]
+        return {int(self.names[start]): slice(start, stop) for start, stop in pairwise(ends) if start < stop}
+
+    def only(self, which: Mask) -> "Group":
+        """Some of them."""
+        return Group(self.pixels[which], self.names[which])
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,16 @@ class Seen:
         motion, self.maps = walk.motion, walk.rest.maps
         self.height, self.width = motion.position.shape[:2]
         self._position = motion.position.transpose(2, 0, 1).reshape(3, -1)
-        self._objects = None if motion.objects is None else motion.objects.ravel()
+        objects = np.int32(0) if motion.objects is None else motion.objects.ravel()
+        # Of all pixels: the sky has no position.
+        self.names: Names = np.where(self._position.any(0), objects, np.int32(SKY))
         self.stride = max(1, round((self.height * self.width / SAMPLES) ** 0.5))
         rows, columns = np.arange(0, self.height, self.stride), np.arange(0, self.width, self.stride)
         self.samples: Whole = (rows[:, None] * self.width + columns).ravel()
         self.camera: Array | None = None
         self.eye: Array | None = None
-        some = _few(self.samples[self.names(self.samples) != SKY])
-        if self._objects is None or len(some) < LEAST:
+        some = _few(self.samples[self.names[self.samples] != SKY])
+        if motion.objects is None or len(some) < LEAST:
             return
         camera = _projection(self.position(some), self.places(some))
         if np.median(_length(_projected(camera, self.position(some)) - self.places(some))) < PLAIN:
@@ -93,81 +104,71 @@ class Seen:
                 *place, one = np.linalg.svd(camera)[2][-1]
                 self.eye = np.array(place)[:, None] / one
 
-    def names(self, pixels: Whole) -> Whole:
-        """Of which object ``pixels`` (N) are, or ``SKY``: that has no position."""
-        names = np.zeros(len(pixels), np.int64)
-        if self._objects is not None:
-            names[:] = self._objects.take(pixels)
-        names[~self._position.take(pixels, 1).any(0)] = SKY
-        return names
-
     def position(self, pixels: Whole) -> Array:
         """World positions (3, N), metres."""
-        return self._position.take(pixels, 1).astype(np.float64)
+        return self._position.take(pixels, 1)
 
     def places(self, pixels: Whole) -> Array:
         """Columns and rows (2, N)."""
-        places: Array = np.stack([pixels % self.width, pixels // self.width]).astype(np.float64)
-        return places
+        rows, columns = np.divmod(pixels, self.width)
+        return np.stack([columns, rows], dtype=np.float32, casting="unsafe")
 
     def group(self, pixels: Whole, wanted: Collection[int] | None = None) -> Group:
-        """The ``pixels`` (N), those of the ``wanted`` names or all, sorted by name: the sky comes last."""
-        names = self.names(pixels)
+        """The ``pixels`` (N), those of the ``wanted`` names or all."""
+        names = self.names.take(pixels)
         if wanted is not None:
-            among = np.isin(names, np.fromiter(wanted, np.int64, len(wanted)))
+            among = np.isin(names, np.fromiter(wanted, np.int32, len(wanted)))
             pixels, names = pixels[among], names[among]
         order = np.argsort(names, kind="stable")
-        pixels, names = pixels[order], names[order]
-        ends = [0, *(np.flatnonzero(np.diff(names)) + 1).tolist(), len(names)]
-        parts = [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
-        return Group(pixels, names, {int(names[part.start]): part for part in parts})
+        return Group(pixels[order], names[order])
 
-    def inner(self, pixels: Whole) -> Mask:
-        """Which of the ``pixels`` (N) are within surfaces, and not at an edge: its outline goes with what is seen, not
+    def inner(self) -> Mask:
+        """Which of all pixels (H * W) are within surfaces, and not at an edge: its outline goes with what is seen, not
         with what it is seen on. Half of how far strokes overhang was found to be best.
         """
         step = max(1, self.height // EDGES)
         position = np.ascontiguousarray(self._position.reshape(3, self.height, self.width)[:, ::step, ::step])
         near = np.ones_like(position[0])
         if self.camera is not None:
-            slope, offset = self.camera[2, :3].astype(np.float32), np.float32(self.camera[2, 3])
-            near /= np.maximum(np.tensordot(slope, position, 1) + offset, np.finfo(np.float32).eps)
-        near[~position.any(0)] = 0
+            near /= np.maximum(_depth(self.camera, position), np.finfo(np.float32).eps)
+        near[self.names.reshape(self.height, self.width)[::step, ::step] == SKY] = 0
         reach = _edge(near.shape[0])
-        both = torch.from_numpy(np.stack([near, -near]))[None]
-        for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
-            both = F.max_pool2d(both, window, 1, (window[0] // 2, window[1] // 2))
-        even = (both[0, 0] <= -SAME_DEPTH * both[0, 1]).numpy()
-        inner: Mask = even[pixels // self.width // step, pixels % self.width // step]
+        even = _largest_around(near, reach) <= -SAME_DEPTH * _largest_around(-near, reach)
+        inner: Mask = even.repeat(step, 0).repeat(step, 1)[: self.height, : self.width].ravel()
         return inner
 
-    def shows(self, found: Found, names: Whole) -> Mask:
-        """Which of the places that were ``found`` show what has these ``names`` (N), just there and from that side."""
+    def names_at(self, places: Array, names: Names) -> Mask:
+        """At which of the ``places`` (2, N) is nothing but what has these ``names`` (N)."""
         end = np.array([[self.width], [self.height]])
-        shown: Mask = ((found.places >= -0.5) & (found.places <= end - 0.5)).all(0)
-        inside = np.flatnonzero(shown)
-        left, top = np.clip(np.floor(found.places[:, inside]), 0, np.maximum(end - 2, 0)).astype(np.int64)
-        right, bottom = np.minimum(left + 1, self.width - 1), np.minimum(top + 1, self.height - 1)
-        corners = [
-            row * self.width + column for column, row in ((left, top), (right, bottom), (right, top), (left, bottom))
-        ]
-        same = np.all([self.names(pixels) == names[inside] for pixels in corners], 0)
-        shown[inside] = same
-        inside, solid = inside[same], names[inside[same]] != SKY
-        position = found.position[:, inside]
-        around = [self.position(pixels[same]) for pixels in corners]
+        same: Mask = ((places >= -0.5) & (places <= end - 0.5)).all(0)
+        inside = np.flatnonzero(same)
+        places, names = places[:, inside], names[inside]
+        same[inside] = np.all([self.names.take(pixels) == names for pixels in self._around(places)], 0)
+        return same
+
+    def shows(self, found: Found, solid: Mask) -> Mask:
+        """Which of the places that were ``found``, all in the frame, show just that, and from that side. What is not
+        ``solid`` (N) is sky, which is everywhere the same.
+        """
+        around = [self.position(pixels) for pixels in self._around(found.places)]
         across, back = around[1] - around[0], around[3] - around[2]
-        away = np.min([_length(corner - position) for corner in around], 0)
-        same = away <= NEAR * np.maximum(_length(across), _length(back))
+        away = np.min([_length(corner - found.position) for corner in around], 0)
+        same: Mask = away <= NEAR * np.maximum(_length(across), _length(back))
         if self.camera is not None:  # at an edge only the nearer surface is shown
             nearest = np.min([_depth(self.camera, corner) for corner in around], 0)
-            same &= ~solid | (_depth(self.camera, position) <= SAME_DEPTH * nearest)
+            same &= _depth(self.camera, found.position) <= SAME_DEPTH * nearest
         if self.eye is not None:  # thin things have their other side just there
             facing = np.cross(across, back, axis=0)
-            sides = [(facing * (eye - position)).sum(0) for eye in (self.eye, found.eye[:, inside])]
-            same &= ~solid | (sides[0] * sides[1] >= 0)
-        shown[inside] = same
-        return shown
+            sides = [(facing * (eye - found.position)).sum(0) for eye in (self.eye, found.eye)]
+            same &= sides[0] * sides[1] >= 0
+        return same | ~solid
+
+    def _around(self, places: Array) -> list[Whole]:
+        """The four pixels around each of the ``places`` (2, N): the first two, and the others, lie across."""
+        end = np.array([[self.width], [self.height]])
+        left, top = np.clip(np.floor(places), 0, np.maximum(end - 2, 0)).astype(np.int64)
+        first, right, down = top * self.width + left, min(1, self.width - 1), min(1, self.height - 1) * self.width
+        return [first, first + right + down, first + right, first + down]
 
 
 class Reprojection:
@@ -188,19 +189,23 @@ class Reprojection:
         lost = _lost(track, walk.step_back)
         for name, sliding in _sliding(now, self._last, walk.step_back, ways.keys() - {SKY}).items():
             slid = sliding[lost // now.width // now.stride, lost % now.width // now.stride]
-            lost = lost[~slid | (now.names(lost) != name)]
-        end = np.array([[now.width], [now.height]])
-        inner = np.zeros(len(valid), bool)
-        inner[lost] = now.inner(lost)
+            lost = lost[~slid | (now.names[lost] != name)]
+        middle = np.array([[now.width], [now.height]], np.float32) / 2
+        inner = now.inner()
         self._last = now
 
         def work(chunk: slice) -> None:
             group = now.group(lost[chunk], ways)
-            found = _found(now, self._key, group, ways)
+            here = now.places(group.pixels)
+            places = _places(now, self._key, group, here, ways)
             # What was far outside keeps the flow that it had: samples would mix it into that of what is tied.
-            close = ((found.places > -end) & (found.places < 2 * end)).all(0)
-            flow[:, group.pixels[close]] = (found.places - now.places(group.pixels))[:, close]
-            valid[group.pixels] = self._key.shows(found, group.names) & inner[group.pixels]
+            close = (np.abs(places - middle) < 3 * middle).all(0)
+            flow[:, group.pixels[close]] = (places - here)[:, close]
+            some = inner[group.pixels]
+            some[some] = self._key.names_at(places[:, some], group.names[some])
+            group = group.only(some)
+            found = Found(places[:, some], *_before(now, self._key, group, ways))
+            valid[group.pixels] = self._key.shows(found, group.names != SKY)
 
         in_chunks(work, len(lost))
 
@@ -208,16 +213,15 @@ class Reprojection:
         """Those of all objects most of whose tracks, where they held, agree."""
         group, here, target = _held(now, track)
         ways: Ways = {}
-        for name, part in group.parts.items():
-            if part.stop - part.start < LEAST or name in self._bent:
-                continue
-            if name == SKY:
-                some = _few(np.arange(part.start, part.stop))
-                if np.ptp(here[:, some], 1).all():  # of a mere row of pixels nobody can tell the way of others
-                    ways[name] = _projection(here[:, some], target[:, some])
-            elif now.camera is not None and self._key.camera is not None:
-                ways[name] = _moved(now, self._key, name)
-        error = _length(_found(now, self._key, group, ways).places - target)
+        held = {name for name, part in group.parts.items() if part.stop - part.start >= LEAST} - self._bent
+        if SKY in held:
+            some = _few(np.arange(len(group.names))[group.parts[SKY]])
+            if np.ptp(here[:, some], 1).all():  # of a mere row of pixels nobody can tell the way of others
+                ways[SKY] = _projection(here[:, some], target[:, some])
+        solid = held - {SKY}
+        if now.camera is not None and self._key.camera is not None and solid:
+            ways |= _moved(now, self._key, solid)
+        error = _length(_places(now, self._key, group, here, ways) - target)
         bent = {name for name in ways if np.median(error[group.parts[name]]) > AGREES}
         self._bent |= bent
         return {name: way for name, way in ways.items() if name not in bent}
@@ -235,11 +239,10 @@ def _sliding(now: Seen, last: Seen, step: Track, names: Collection[int]) -> dict
     """Where, by rows and columns of samples, some of the objects of these ``names`` did not go as they did on the whole
     since the ``last`` frame: a wheel may be of one object with its car. Most of it around are asked.
     """
-    if now.camera is None or last.camera is None:
+    if now.camera is None or last.camera is None or not names:
         return {}
     group, here, target = _held(now, step)
-    found = _found(now, last, group, {name: _moved(now, last, name) for name in names})
-    slid = _length(found.places - target) > SLIDES
+    slid = _length(_places(now, last, group, here, _moved(now, last, names)) - target) > SLIDES
     sliding = {}
     for name, part in group.parts.items():
         if name in names and slid[part].mean() > FEW:
@@ -251,35 +254,40 @@ def _sliding(now: Seen, last: Seen, step: Track, names: Collection[int]) -> dict
     return sliding
 
 
-def _moved(now: Seen, then: Seen, name: int) -> Array:
-    """How an object went from now to then, (4, 4), by its rest poses."""
-    here, there = (_affine(seen.maps.get(name, STILL)) for seen in (now, then))
-    moved: Array = np.linalg.inv(there) @ here
-    return moved
+def _moved(now: Seen, then: Seen, names: Collection[int]) -> Ways:
+    """How the objects of these ``names`` went from now to then, by their rest poses."""
+    here, there = (np.stack([_affine(seen.maps.get(name, STILL)) for name in names]) for seen in (now, then))
+    return dict(zip(names, np.linalg.solve(there, here), strict=True))
 
 
-def _found(now: Seen, then: Seen, group: Group, ways: Ways) -> Found:
-    """Where another frame has a ``group`` of pixels; those without a way as if they had not moved.
+def _places(now: Seen, then: Seen, group: Group, here: Array, ways: Ways) -> Array:
+    """Where another frame has a ``group`` of pixels, which are ``here``: (2, N) both; what has no way stays there.
 
     A pixel shows a random point of itself: by so far as that is from the pixel now, it is taken to be then.
     """
-    places, position = now.places(group.pixels), now.position(group.pixels)
-    before, eye = position.copy(), np.zeros_like(position)
-    seen_from = now.eye if now.eye is not None else then.eye
+    places, position = here.copy(), now.position(group.pixels)
     for name, part in group.parts.items():
-        if name not in ways:
-            continue
-        if name == SKY:
-            places[:, part] = _projected(ways[name], places[:, part])
-        else:
-            turn, shift = ways[name][:3, :3], ways[name][:3, 3:]
-            before[:, part] = turn @ position[:, part] + shift
-            if seen_from is not None:
-                eye[:, part] = turn @ seen_from + shift if now.eye is not None else seen_from
-    if now.camera is not None and then.camera is not None:
-        solid = slice(group.parts[SKY].start if SKY in group.parts else None)
-        places[:, solid] += _projected(then.camera, before[:, solid]) - _projected(now.camera, position[:, solid])
-    return Found(places, before, eye)
+        if name == SKY and name in ways:
+            places[:, part] = _projected(ways[name], here[:, part])
+        elif name in ways and now.camera is not None and then.camera is not None:
+            places[:, part] += _projected(then.camera @ ways[name], position[:, part])
+            places[:, part] -= _projected(now.camera, position[:, part])
+    return places
+
+
+def _before(now: Seen, then: Seen, group: Group, ways: Ways) -> tuple[Array, Array]:
+    """Where in the world a ``group`` of pixels was then, and from where one would have seen it as now: (3, N)."""
+    before = now.position(group.pixels)
+    eye = np.zeros_like(before)
+    for name, part in group.parts.items():
+        if name != SKY:
+            way = ways[name][:3]
+            before[:, part] = _mapped(way, before[:, part])
+            if now.eye is not None:
+                eye[:, part] = _mapped(way, now.eye)
+            elif then.eye is not None:
+                eye[:, part] = then.eye
+    return before, eye
 
 
 def _lost(track: Track, step: Track) -> Whole:
@@ -288,19 +296,19 @@ def _lost(track: Track, step: Track) -> Whole:
     goes on hiding.
     """
     tied, new = track.valid[0].numpy() > 0, step.valid[0].numpy() == 0
-    for _ in range(_edge(len(new)) + 1):
-        new |= _beside(new)
-    return np.flatnonzero((new | _beside(tied)) & ~tied)
+    return np.flatnonzero((_largest_around(new, _edge(len(new)) + 1) | _largest_around(tied, 1)) & ~tied)
 
 
-def _beside(mask: Mask) -> Mask:
-    """Which pixels (H, W) are neighbours of those in a ``mask``."""
-    beside = np.zeros_like(mask)
-    beside[1:] |= mask[:-1]
-    beside[:-1] |= mask[1:]
-    beside[:, 1:] |= mask[:, :-1]
-    beside[:, :-1] |= mask[:, 1:]
-    return beside
+def _largest_around(values: NDArray[Value], reach: int) -> NDArray[Value]:
+    """For each pixel (H, W) the largest value within so many rows and columns; of a mask whether there is any."""
+    for axis in (0, 1):
+        around = values.copy()
+        lines, larger = np.moveaxis(values, axis, 0), np.moveaxis(around, axis, 0)
+        for away in range(1, reach + 1):
+            np.maximum(larger[away:], lines[:-away], out=larger[away:])
+            np.maximum(larger[:-away], lines[away:], out=larger[:-away])
+        values = around
+    return values
 
 
 def _edge(height: int) -> int:
@@ -319,24 +327,38 @@ def _length(vectors: Array) -> Array:
     return lengths
 
 
-def _affine(points: Floats) -> Array:
+def _affine(points: Array) -> Array:
     """A map of ``RestPose`` (4, 3) as a matrix (4, 4) for columns."""
     return np.concatenate([points.T, [[0.0, 0.0, 0.0, 1.0]]])
 
 
 def _depth(matrix: Array, points: Array) -> Array:
     """How far ``points`` (D, N) are in front (N), in some unit, for a projective map (3, D + 1)."""
-    depth: Array = matrix[2, :-1] @ points + matrix[2, -1]
+    depth: Array = np.einsum("d,d...->...", matrix[2, :-1].astype(points.dtype), points)
+    depth += points.dtype.type(matrix[2, -1])
     return depth
+
+
+def _mapped(matrix: Array, points: Array) -> Array:
+    """``points`` (D, N) under an affine map (M, D + 1): (M, N).
+
+    Not by ``@``: several threads that multiply large matrices wait for each other, ten times as long as it takes.
+    """
+    matrix = matrix.astype(points.dtype)
+    mapped: Array = np.einsum("md,dn->mn", matrix[:, :-1], points)
+    mapped += matrix[:, -1:]
+    return mapped
 
 
 def _projected(matrix: Array, points: Array) -> Array:
     """Points (D, N) under a projective map (3, D + 1): (2, N), OUTSIDE if they are behind."""
-    depth = _depth(matrix, points)
+    *places, depth = _mapped(matrix, points)
     ahead = depth > 0
-    places: Array = (matrix[:2, :-1] @ points + matrix[:2, -1:]) / np.where(ahead, depth, 1)
-    places[:, ~ahead] = OUTSIDE
-    return places
+    depth[~ahead] = 1
+    result: Array = np.stack(places)
+    result /= depth
+    result[:, ~ahead] = OUTSIDE
+    return result
 
 
 def _projection(points: Array, targets: Array) -> Array:
@@ -370,6 +392,7 @@ def _projection(points: Array, targets: Array) -> Array:
 
 def _normalised(points: Array) -> tuple[Array, Array, float]:
     """``points`` (D, N) around the origin, with a mean square of one; and where (D, 1) and how large they were."""
+    points = points.astype(np.float64)
     middle = points.mean(1, keepdims=True)
     spread = float(np.sqrt(np.square(points - middle).mean())) or 1.0
     return (points - middle) / spread, middle, spread
