@@ -67,8 +67,9 @@ class Scene:
         across, down, depth = turn @ np.where(self.name == SKY, point, point - stands)
         return FOCAL * np.stack([across, down]) / depth + MIDDLE
 
-    def motion(self) -> Motion:
-        position = np.where(self.name == SKY, 0, self.point).astype(np.float32)
+    def motion(self, away: float) -> Motion:
+        """``away``: where the world's origin is, so many metres from here."""
+        position = np.where(self.name == SKY, 0, self.point + away).astype(np.float32)
         flow = [self.place_in(self.number + side) - self.place for side in (-1, 1)]
         return Motion(
             position.reshape(3, HEIGHT, WIDTH).transpose(1, 2, 0),
@@ -77,12 +78,14 @@ class Scene:
         )
 
 
-def walked(mended: bool, stretch: float = 0.0, belt: float = 0.0) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+def walked(
+    mended: bool, stretch: float = 0.0, belt: float = 0.0, away: float = 0.0
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Which pixels of the last frame have a track (N) to the first, and their flow (2, N)."""
-    walk = Walk(0, Scene(0, stretch, belt).motion())
+    walk = Walk(0, Scene(0, stretch, belt).motion(away))
     first = Reprojection(walk)
     for number in range(1, END + 1):
-        walk.step(number, Scene(number, stretch, belt).motion())
+        walk.step(number, Scene(number, stretch, belt).motion(away))
         if mended:
             first.mend(walk)
     return walk.track.valid.numpy().ravel() > 0, walk.track.flow.flatten(1).numpy()
@@ -108,6 +111,15 @@ def test_what_was_hidden_on_the_way_is_found_again(name: int) -> None:
     assert valid[shown].mean() > 0.97 and np.median(off[lost]) < 0.1 and np.quantile(off[valid & shown], 0.99) < 0.5
     assert not valid[hidden].any()
     assert name != WALL or (hidden.sum() > 50 and np.median(off[hidden]) < 0.1)
+
+
+def test_far_from_the_worlds_origin_paint_is_found_as_exactly() -> None:
+    """A pixel of the wall is 0.1 m wide here: so many of them away as 6 km are where it is 3 mm, as in large frames."""
+    last = Scene(END)
+    (valid, flow), (without, _) = walked(mended=True, away=2e5), walked(mended=False, away=2e5)
+    found = valid & ~without & (last.name == WALL)
+    off = np.linalg.norm(flow - (last.place_in(0) - last.place), axis=0)
+    assert found.sum() > 300 and np.median(off[found]) < 0.1
 
 
 def test_what_changed_its_shape_meanwhile_is_left_alone() -> None:

@@ -105,8 +105,10 @@ class Seen:
                 self.eye = np.array(place)[:, None] / one
 
     def position(self, pixels: Whole) -> Array:
-        """World positions (3, N), metres."""
-        return self._position.take(pixels, 1)
+        """World positions (3, N), metres: with more digits than the pass has, or what is far from the world's origin
+        would lose a part of a pixel on its way.
+        """
+        return self._position.take(pixels, 1).astype(np.float64)
 
     def places(self, pixels: Whole) -> Array:
         """Columns and rows (2, N)."""
