@@ -112,17 +112,22 @@ class Cells:
         """For each pixel the largest of a picture's values within reach: (C, rows of cells, 1, W), to be broadcast."""
         rows = F.pad(self.split(values).amax(2), (0, -self.width % self.side), value=-torch.inf)
         cells = rows.unflatten(2, (-1, self.side)).amax(3)
-        reach = _of_five(_of_five(cells, 1), 2)
+        reach = largest_within(cells, 2)
         return reach.repeat_interleave(self.side, 2)[:, :, None, : self.width]
 
 
-def _of_five(values: Tensor, axis: int) -> Tensor:
-    """Of a picture's values the largest within two along an ``axis``: in an eighth of ``max_pool2d``'s time."""
-    size = values.shape[axis]
-    framed = F.pad(values, (2, 2) if axis == 2 else (0, 0, 2, 2), value=-torch.inf)
-    two = torch.maximum(framed.narrow(axis, 0, size + 3), framed.narrow(axis, 1, size + 3))
-    four = torch.maximum(two.narrow(axis, 0, size + 1), two.narrow(axis, 2, size + 1))
-    return torch.maximum(four.narrow(axis, 0, size), framed.narrow(axis, 4, size))
+def largest_within(values: Tensor, reach: int) -> Tensor:
+    """For each pixel (..., H, W) the largest of the ``values`` within so many rows and columns; of a mask, whether it
+    holds for any. In an eighth of ``max_pool2d``'s time.
+    """
+    for axis in (-2, -1):
+        around, size = values.clone(), values.shape[axis]
+        for away in range(1, min(reach + 1, size)):
+            for there, here in ((0, away), (away, 0)):
+                larger = around.narrow(axis, here, size - away)
+                torch.maximum(larger, values.narrow(axis, there, size - away), out=larger)
+        values = around
+    return values
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from ..machine import in_chunks
 from ..motion import ENOUGH, STILL, Array, Names, Track
-from .carry import OVERHANG, SAME_DEPTH, Walk
+from .carry import OVERHANG, SAME_DEPTH, Walk, largest_within
 
 Whole: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
-Value = TypeVar("Value", np.bool_, np.float32)
 Ways: TypeAlias = dict[int, Array]
 """By object: how it went from now to then, (4, 4) in the world, and the sky, (3, 3) in the frame."""
 
@@ -134,8 +133,8 @@ class Seen:
         if self.camera is not None:
             near /= np.maximum(_depth(self.camera, position), np.finfo(np.float32).eps)
         near[self.names.reshape(self.height, self.width)[::step, ::step] == SKY] = 0
-        reach = _edge(near.shape[0])
-        even = _largest_around(near, reach) <= -SAME_DEPTH * _largest_around(-near, reach)
+        both = largest_within(torch.from_numpy(np.stack([near, -near])), _edge(near.shape[0]))
+        even = (both[0] <= -SAME_DEPTH * both[1]).numpy()
         inner: Mask = even.repeat(step, 0).repeat(step, 1)[: self.height, : self.width].ravel()
         return inner
 
@@ -297,20 +296,9 @@ def _lost(track: Track, step: Track) -> Whole:
     seen or beside that, or beside what is still tied, where samples mix both. What the key frame hides of all others it
     goes on hiding.
     """
-    tied, new = track.valid[0].numpy() > 0, step.valid[0].numpy() == 0
-    return np.flatnonzero((_largest_around(new, _edge(len(new)) + 1) | _largest_around(tied, 1)) & ~tied)
-
-
-def _largest_around(values: NDArray[Value], reach: int) -> NDArray[Value]:
-    """For each pixel (H, W) the largest value within so many rows and columns; of a mask whether there is any."""
-    for axis in (0, 1):
-        around = values.copy()
-        lines, larger = np.moveaxis(values, axis, 0), np.moveaxis(around, axis, 0)
-        for away in range(1, reach + 1):
-            np.maximum(larger[away:], lines[:-away], out=larger[away:])
-            np.maximum(larger[:-away], lines[away:], out=larger[:-away])
-        values = around
-    return values
+    tied, new = track.valid[0] > 0, step.valid[0] == 0
+    beside = largest_within(new, _edge(len(new)) + 1) | largest_within(tied, 1)
+    return np.flatnonzero((beside & ~tied).numpy())
 
 
 def _edge(height: int) -> int:
