@@ -51,7 +51,8 @@ def test_strips_show_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     guide, history = (torch.rand(channels, 250, 90) for channels in (5, 4))
     position = torch.rand(4, 125, 45)
     whole = paint(network, history, windows(guide, position))
-    monkeypatch.setattr(generator, "STRIP", 1000)
+    monkeypatch.setattr(generator, "LOOKED_AT", 1000)
+    monkeypatch.setattr(generator, "PAINTED", 2500)
     assert (paint(network, history, windows(guide, position)) - whole).abs().max() < 1e-5
 
 

@@ -28,7 +28,8 @@ from ..learning.blocks import (
 )
 from ..machine import share_out
 
-STRIP = 320_000  # pixels that the detail path is given at once
+LOOKED_AT = 80_000  # pixels at once: they stay in the processor's cache
+PAINTED = 320_000  # and here more, since what is painted at once overlaps
 SHORTEST, LONGEST = 6.0, 200.0  # pixels: lengths of the waves
 FAINTEST = -80.0  # exponent to which waves fade
 CELL = 8  # sizes must be multiples of this; the context path's resolution is 1/CELL
@@ -190,7 +191,7 @@ class LookGenerator(nn.Module):
         for layer in self.detail:
             x = plus(F.leaky_relu(layer(x), SLOPE, inplace=True), x)
         x = shuffled(self.leave(x)).to(tone.dtype, memory_format=torch.contiguous_format)
-        along = leaky_sigmoid(tone + x[:, :3])
+        along = leaky_sigmoid(plus(x[:, :3], tone))
         colour = pointwise(along, (self.axes * self.span[:, None]).T, self.low @ self.axes).clamp(0, 1)
         # What the artist painted is best kept as it is: the network only says where not to.
         return torch.lerp(colour, history[:, :3], torch.sigmoid(x[:, 3:]) * history[:, 3:])
@@ -201,8 +202,6 @@ class LookGenerator(nn.Module):
         ``see`` gives the guides and positions of some rows, from any thread.
         """
         count, _, height, width = history.shape
-        step = max(STRIP // width // CELL, 1) * CELL
-        strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
         kind = self.enter.weight.dtype
         tone, result = (history.new_empty(count, 3, height, width) for _ in range(2))
         detail, quarter = (
@@ -215,6 +214,10 @@ class LookGenerator(nn.Module):
 
         def smaller(rows: slice) -> tuple[slice, slice]:  # where they are at a half and a quarter of the resolution
             return slice(rows.start // 2, rows.stop // 2), slice(rows.start // 4, rows.stop // 4)
+
+        def strips(pixels: int) -> list[slice]:
+            step = max(pixels // width // CELL, 1) * CELL
+            return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
         def look(rows: slice) -> None:
             halves, quarters = smaller(rows)
@@ -230,7 +233,7 @@ class LookGenerator(nn.Module):
                 part = self.paint(tone[:, :, more], detail[:, :, halves], around[:, :, quarters], history[:, :, more])
                 result[:, :, rows] = part[:, :, rows.start - above : rows.stop - above]
 
-        share_out(look, strips)
+        share_out(look, strips(LOOKED_AT))
         around = self.surroundings(quarter)
-        share_out(paint, strips)
+        share_out(paint, strips(PAINTED))
         return result
