@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from .arguments import frame_range
 from .errors import CANCELLED, DONE, PaintoverError
 from .job import Job
-from .machine import numpy_alone, one_heap
+from .machine import in_long_turns, numpy_alone, one_heap
 from .protocol import ERROR, PROGRESS, RESULT, plain
 from .serve import serve
 from .service import VERBS, call
@@ -30,6 +30,7 @@ LINE_EVERY = 5.0  # seconds between progress lines where stderr is a file and no
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Raises ``SystemExit`` (2) where the command line is wrong."""
     one_heap()
+    in_long_turns()
     numpy_alone()
     options = vars(_parser().parse_args(arguments))
     verb, as_json = options.pop("verb"), options.pop("json", False)

@@ -338,6 +338,16 @@ def test_real_backend_ignores_where_blender_was_started(tmp_path, monkeypatch):
     assert there == InProcessBackend().submit("info", {}).wait(SOON)
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="this system has no batch scheduling")
+def test_real_backend_gives_way_to_the_window(tmp_path):
+    backend = SubprocessBackend(PYTHON, tmp_path / "log")
+    backend.submit("info", {}).wait(SOON)
+    threads = [int(entry.name) for entry in Path(f"/proc/{backend.pid}/task").iterdir()]
+    turns = {os.sched_getscheduler(thread) for thread in threads}
+    backend.close()
+    assert turns == {os.SCHED_BATCH}
+
+
 def test_no_port_is_opened(start):
     backend = start("worker.py")
     backend.submit("count", {"to": 1}).wait(SOON)
