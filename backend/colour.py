@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from . import inversion
 from .errors import ColourError
-from .images import FloatImage
+from .images import FloatImage, HalfImage, as_float, as_half, premultiplied, unpremultiplied
 from .machine import in_chunks
 
 _LEAST_COVERAGE = 0.25  # a view that shows fewer of the cube's colours cannot be painted in (False Color, Greyscale)
 _SAME = 2.0 / 255.0
 _STEPS = 12  # of refinement
 _CURVES = (ocio.ExponentTransform, ocio.ExponentWithLinearTransform, ocio.LogTransform, ocio.RangeTransform)
+_LINE = 4096  # pixels that OpenColorIO takes through all of its steps at a time: they stay in the cache
 _CURVE = 1 << 16  # points of a table that stands for them: finer than a float near 1 needs, for what is steep at 0
 _AROUND = np.concatenate([np.eye(3), -np.eye(3)]) / 64  # to the next nodes of the table
 
@@ -90,31 +91,66 @@ class View:
             )
 
     def to_display(self, linear: FloatImage) -> FloatImage:
-        """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3. Raises ColourError.
-
-        A fourth channel, alpha in 0..1, is kept: four are done sooner than three.
+        """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3, in memory as it came: soonest where each
+        channel lies by itself. Raises ColourError.
         """
         return _run(_forward(self), linear)
 
-    def from_display(self, display: FloatImage) -> FloatImage:
-        """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them, float32 HxWx3.
+    def shown(self, stored: FloatImage | HalfImage) -> FloatImage:
+        """What Blender shows of pixels as a frame's file has them, premultiplied HxWx4 or HxWx3: as ``to_display``."""
+        flat = stored.reshape(-1, stored.shape[-1])
+        shown = np.empty_like(flat[:, :3], np.float32)
+        in_chunks(lambda chunk: self._show(flat[chunk], shown[chunk]), len(flat))
+        return shown.reshape(*stored.shape[:-1], 3)
+
+    def from_display(self, display: FloatImage) -> tuple[HalfImage, FloatImage]:
+        """HxWx3 display values 0..1 to the scene-linear values for which Blender shows them, as a frame's file has
+        them, and what it shows for those: HxWx3 each.
 
         Within 2/255 where the view can show the colour, else nearly the nearest that it can show: see ``reachable``.
-        Scene-linear values may be negative: wide-gamut colours need that. A fourth channel is kept, as in
-        ``to_display``. Raises what ``check`` does.
+        Scene-linear values may be negative: wide-gamut colours need that. A fourth channel is straight alpha; of what
+        is returned, the file's values have it too, and are premultiplied. Raises what ``check`` does.
         """
         self.check()
-        linear = _inverse(self._unexposed).apply(display)
+        inverse = _inverse(self._unexposed)
+        flat = display.reshape(-1, display.shape[-1])
+        stored, shown = np.empty_like(flat, np.float16), np.empty_like(flat[:, :3], np.float32)
+        off = np.empty(len(flat), np.float32)
+
+        def work(chunk: slice) -> None:
+            wanted = _clipped(flat[chunk])
+            self._store(inverse.estimate(wanted), stored[chunk], shown[chunk])
+            off[chunk] = _off(shown[chunk], wanted)
+
+        in_chunks(work, len(flat))
+        missed = inverse.missed(flat, off)
+        if len(missed):
+            wanted = _clipped(flat[missed])
+            again, seen = np.empty_like(wanted, np.float16), np.empty_like(wanted[:, :3])
+            self._store(inverse.solve(wanted), again, seen)
+            better = _off(seen, wanted) < off[missed]
+            stored[missed[better]], shown[missed[better]] = again[better], seen[better]
+        return stored.reshape(display.shape), shown.reshape(*display.shape[:-1], 3)
+
+    def _store(self, linear: FloatImage, stored: HalfImage, shown: FloatImage) -> None:
+        """Put straight values for exposure 0, which are used up, where they are ``stored``, and what they show where
+        that is ``shown``.
+        """
         if self.exposure:
-            linear[..., :3] *= np.float32(2.0**-self.exposure)
-        return linear
+            linear[:, :3] *= np.float32(2.0**-self.exposure)
+        stored[:] = as_half(premultiplied(linear))
+        self._show(stored, shown)
+
+    def _show(self, stored: FloatImage | HalfImage, shown: FloatImage) -> None:
+        _through(_forward(self), unpremultiplied(as_float(stored))[:, :3], shown)
+        _clip(shown)
 
     def reachable(self, display: FloatImage) -> NDArray[np.bool_]:
         """HxW: the pixels of an HxWx3 picture that this view can show within 2/255 (AgX shows no pure yellow, say).
 
         Raises ColourError where ``from_display`` does.
         """
-        shown = self.to_display(self.from_display(display))
+        _, shown = self.from_display(display)
         result: NDArray[np.bool_] = np.abs(shown - np.clip(display, 0.0, 1.0)).max(axis=-1) <= _SAME
         return result
 
@@ -129,7 +165,10 @@ class View:
 
 
 class _Inverse:
-    """From display values to scene-linear ones for one view without exposure: exact where it can be, else by table."""
+    """From display values to scene-linear ones for one view without exposure: exact where it can be, else by table.
+
+    Pixels are (N, 3), or (N, 4) with an alpha that is kept.
+    """
 
     def __init__(self, view: View) -> None:
         before, after = _split_at_table(_group(view))
@@ -137,7 +176,7 @@ class _Inverse:
         self._show = _cpu(config, after) if len(after) else None
         self._table: inversion.InverseTable | None = None
         if self._show is None:
-            self._to_linear = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
+            self._estimate = _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
             self.coverage = 1.0
             return
         self._table = inversion.bake(self._shown, _LEAST_COVERAGE)
@@ -145,33 +184,30 @@ class _Inverse:
         lut = ocio.Lut3DTransform(gridSize=len(self._table.nodes))
         lut.setInterpolation(ocio.INTERP_TETRAHEDRAL)
         lut.setData(self._table.nodes.ravel())
-        self._look_up = _cpu(config, lut)
-        self._check = _quick(config, after)
-        self._to_linear = _curved(config, before)
+        to_linear = _curved(config, before)
+        self._look_up, self._to_linear = _cpu(config, lut), _cpu(config, to_linear)
+        self._estimate = _cpu(config, _grouped([lut, *to_linear]))
 
-    def apply(self, display: FloatImage) -> FloatImage:
-        if self._show is None or self._table is None:
-            return _run(self._to_linear, _clipped(display), clip=False)
-        flat = display.reshape(-1, display.shape[-1])
-        linear, off = np.empty(flat.shape, np.float32), np.empty(len(flat), np.float32)
+    def estimate(self, display: FloatImage) -> FloatImage:
+        """Scene-linear values that are off where the table is coarse."""
+        return _run(self._estimate, display, clip=False)
 
-        def work(chunk: slice) -> None:
-            wanted = _clipped(flat[chunk])
-            at = _run(self._look_up, wanted)
-            off[chunk] = _off(_run(self._check, at), wanted)
-            linear[chunk] = _run(self._to_linear, at, clip=False)
+    def missed(self, display: FloatImage, off: FloatImage) -> NDArray[np.intp]:
+        """Those for which ``solve`` may find better values than the estimate, which is ``off`` (N) by so much."""
+        if self._table is None:
+            return np.empty(0, np.intp)
+        if display.shape[1] == 4:
+            off = off * display[:, 3]  # what covers little shows little
+        missed, hopeless = np.flatnonzero(off > 0.75 * _SAME), self._table.hopeless
+        cells = np.minimum((_clipped(display[missed, :3]) * len(hopeless)).astype(int), len(hopeless) - 1)
+        hopeful: NDArray[np.intp] = missed[~hopeless[tuple(cells.T)]]
+        return hopeful
 
-        in_chunks(work, len(flat))
-        missed = np.flatnonzero(off > 0.75 * _SAME)
-        wanted = _clipped(flat[missed, :3])
-        cells = np.minimum((wanted * len(self._table.hopeless)).astype(int), len(self._table.hopeless) - 1)
-        hopeful = ~self._table.hopeless[tuple(cells.T)]
-        missed, wanted = missed[hopeful], wanted[hopeful]
-        if len(missed):
-            at = self._refine(wanted)
-            improved = _off(_run(self._show, at), wanted) < off[missed]
-            linear[missed[improved], :3] = _run(self._to_linear, at[improved], clip=False)
-        return linear.reshape(display.shape)
+    def solve(self, display: FloatImage) -> FloatImage:
+        """Scene-linear values as near as it goes, of a few pixels."""
+        linear = display.copy()
+        linear[:, :3] = _run(self._to_linear, self._refine(display[:, :3]), clip=False)
+        return linear
 
     def _refine(self, wanted: FloatImage) -> FloatImage:
         """Newton steps from the table's coordinates, once for each 8-bit colour: there are few, and paint is 8-bit."""
@@ -278,13 +314,11 @@ def _quick(config: ocio.Config, group: ocio.GroupTransform) -> ocio.CPUProcessor
     return _cpu(config, _grouped([*steps[: last + 1], _curve(config, curves)]))
 
 
-def _curved(config: ocio.Config, before: ocio.GroupTransform) -> ocio.CPUProcessor:
+def _curved(config: ocio.Config, before: ocio.GroupTransform) -> ocio.GroupTransform:
     """From 0..1, what a 3D table takes, back through the steps ``before`` it, those per channel as one table."""
     steps = _elementary(config, before, ocio.TRANSFORM_DIR_INVERSE)
     mixing = next((place for place, step in enumerate(steps) if not _per_channel(step)), len(steps))
-    if not mixing:
-        return _cpu(config, before, ocio.TRANSFORM_DIR_INVERSE)
-    return _cpu(config, _grouped([_curve(config, steps[:mixing]), *steps[mixing:]]))
+    return _grouped([*([_curve(config, steps[:mixing])] if mixing else []), *steps[mixing:]])
 
 
 def _elementary(config: ocio.Config, group: ocio.GroupTransform, direction: Any) -> list[ocio.Transform]:
@@ -336,23 +370,33 @@ def _checked(work: Callable[[], Any]) -> Any:
 
 
 def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) -> FloatImage:
-    """A copy of ``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished."""
-    result = np.empty(pixels.shape, np.float32)
-    flat, source = (array.reshape(-1, pixels.shape[-1]) for array in (result, pixels))
+    """``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished, in memory as they came."""
+    source = pixels.reshape(-1, pixels.shape[-1])
+    result = np.empty_like(source, np.float32)
 
     def work(chunk: slice) -> None:
-        some = flat[chunk]
-        if source.flags.c_contiguous:
-            some[:] = source[chunk]
-        else:  # each channel may lie by itself: numpy would go from one to the next with every pixel
-            for channel in range(some.shape[1]):
-                some[:, channel] = source[chunk, channel]
-        (processor.applyRGB if flat.shape[1] == 3 else processor.applyRGBA)(some)
+        _through(processor, source[chunk], result[chunk])
         if clip:
-            _clip(some)
+            _clip(result[chunk])
 
-    in_chunks(work, len(flat))
-    return result
+    in_chunks(work, len(source))
+    return result.reshape(pixels.shape)
+
+
+def _through(processor: ocio.CPUProcessor, pixels: FloatImage, result: FloatImage) -> None:
+    """Put ``pixels`` (N, 3 or 4) through a processor into ``result``, which lies as ``_described`` takes it."""
+    if not pixels.flags.c_contiguous and not pixels[:, 0].flags.c_contiguous:
+        pixels = np.ascontiguousarray(pixels)
+    processor.apply(_described(pixels), _described(result))
+
+
+def _described(pixels: FloatImage) -> ocio.ImageDesc:
+    """Pixels (N, 3 or 4), side by side or channel by channel, as OpenColorIO takes them."""
+    count, channels = pixels.shape
+    width = _LINE if count % _LINE == 0 else count
+    if pixels.flags.c_contiguous:
+        return ocio.PackedImageDesc(pixels, width, count // width, channels)
+    return ocio.PlanarImageDesc(*pixels.T, width, count // width)
 
 
 def _clip(values: FloatImage) -> None:
@@ -363,13 +407,13 @@ def _clip(values: FloatImage) -> None:
 
 
 def _clipped(values: FloatImage) -> FloatImage:
-    result = np.array(values, np.float32, order="C")
+    result = np.array(values, np.float32)
     _clip(result)
     return result
 
 
 def _off(shown: FloatImage, wanted: FloatImage) -> FloatImage:
     """The worst colour's difference, N values: faster than a maximum along the short axis."""
-    away = np.abs(shown - wanted)
+    away = np.abs(shown[:, :3] - wanted[:, :3])
     worst: FloatImage = np.maximum(np.maximum(away[:, 0], away[:, 1]), away[:, 2])
     return worst

@@ -1,9 +1,11 @@
 """Pictures in and out: EXR frames through OpenEXR, paintings and previews through Pillow."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .beside import write_whole
 from .errors import PaintingError, ShotError
-from .machine import cores
+from .machine import CHUNK, cores
 
 FloatImage = npt.NDArray[np.float32]
 HalfImage = npt.NDArray[np.float16]
@@ -69,7 +71,8 @@ def write_exr(
     Raises OutputError; no half file is left.
     """
     height, width = rgba.shape[:2]
-    channels = {"RGBA": np.ascontiguousarray(as_half(rgba))}
+    half = as_half(rgba)
+    channels = {channel: np.ascontiguousarray(half[..., index]) for index, channel in enumerate("RGBA")}
     for name, layer in (layers or {}).items():
         planes = layer.reshape(height, width, -1)
         suffixes = "V" if planes.shape[2] == 1 else "RGBA"[: planes.shape[2]]
@@ -92,8 +95,16 @@ def as_half(pixels: npt.NDArray[Any]) -> HalfImage:
 
     if pixels.dtype == np.float16:
         return pixels
-    half: HalfImage = from_numpy(np.ascontiguousarray(pixels)).clamp(-HALF_MAX, HALF_MAX).half().numpy()
+    half: HalfImage = from_numpy(np.array(pixels)).clamp_(-HALF_MAX, HALF_MAX).half().numpy()
     return half
+
+
+def as_float(pixels: npt.NDArray[Any]) -> FloatImage:
+    """Half floats as float32; floats as they are. Numpy takes ten times as long."""
+    from torch import from_numpy  # see _placed
+
+    floats: FloatImage = from_numpy(pixels).float().numpy()
+    return floats
 
 
 def recipe(path: Path) -> str:
@@ -135,12 +146,15 @@ def read_header(path: Path) -> list[Part]:
         return parts
 
 
-def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> dict[str, FloatImage]:
+def read_planes(
+    path: Path, parts: list[Part], planes: Mapping[str, Plane], mend: Callable[[str, FloatImage], None] | None = None
+) -> dict[str, FloatImage]:
     """Read channels as float32 HxWxC arrays, the data window placed in the display window. In memory each channel lies
     by itself, as in the file: to weave them takes as long as to convert them.
 
-    ``parts`` is what ``read_header`` found. No two planes share a channel. Raises ShotError unless every pixel of the
-    file can be read.
+    ``parts`` is what ``read_header`` found. No two planes share a channel. ``mend`` may change some pixels (C, N) of a
+    plane as soon as they are there, while they are in the processor's cache. Raises ShotError unless every pixel of
+    the file can be read.
     """
     with _opened(path) as (file, read):
         if read != parts:  # OpenEXR leaves out a part that it cannot read to its end, and prints why
@@ -150,29 +164,38 @@ def read_planes(path: Path, parts: list[Part], planes: Mapping[str, Plane]) -> d
             for plane in planes.values()
             for channel in plane.channels
         }
-    # The channels that nobody wants are let go of here, and each of the others as soon as it is copied.
-    return {name: _placed(parts[plane.part], plane, found) for name, plane in planes.items()}
+    # The channels that nobody wants are let go of here, and the others as soon as their plane is there.
+    result: dict[str, FloatImage] = {}
+    for name, plane in planes.items():
+        channels = [found.pop((plane.part, channel)) for channel in plane.channels]
+        result[name] = _placed(parts[plane.part], plane, channels, partial(mend, name) if mend else None)
+    return result
 
 
-def _placed(part: Part, plane: Plane, found: dict[tuple[int, str], npt.NDArray[Any]]) -> FloatImage:
-    """The plane's channels, taken out of ``found``, in the part's display window."""
-    # Numpy converts half floats ten times more slowly. Who reads headers alone has no use for torch, and does not wait.
-    from torch import from_numpy
+def _placed(
+    part: Part, plane: Plane, channels: list[npt.NDArray[Any]], mend: Callable[[FloatImage], None] | None
+) -> FloatImage:
+    """The plane's ``channels`` in the part's display window."""
+    from torch import from_numpy  # who reads headers alone has no use for it, and does not wait
 
     width, height = part.size
     left, top = part.data[0] - part.display[0], part.data[1] - part.display[1]
     right, bottom = part.data[2] - part.display[0] + 1, part.data[3] - part.display[1] + 1
-    if len(plane.channels) == 1 and part.data == part.display:  # as it lies there: no copy
-        return from_numpy(found.pop((plane.part, plane.channels[0]))).float().numpy()[..., None]
-    frame = np.empty((len(plane.channels), height, width), np.float32)
-    if part.data != part.display:
-        frame[:] = plane.outside
-    x0, x1, y0, y1 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)
-    for index, channel in enumerate(plane.channels):
-        pixels = found.pop((plane.part, channel))
-        if x0 < x1 and y0 < y1:
-            some = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
-            from_numpy(frame)[index, y0:y1, x0:x1] = from_numpy(some)
+    whole = part.data == part.display
+    as_it_lies = whole and len(channels) == 1  # no copy
+    frame = as_float(channels[0])[None] if as_it_lies else np.empty((len(channels), height, width), np.float32)
+    x0, x1 = max(left, 0), min(right, width)
+    for first, end in pairwise([*range(0, height, max(1, CHUNK // width)), height]):
+        block = frame[:, first:end]
+        y0, y1 = max(top, first), min(bottom, end)
+        if not whole:
+            block[:] = plane.outside
+        if x0 < x1 and y0 < y1 and not as_it_lies:
+            for row, pixels in zip(from_numpy(block), channels, strict=True):
+                some = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+                row[y0 - first : y1 - first, x0:x1] = from_numpy(some)
+        if mend:
+            mend(block.reshape(len(channels), -1))
     return frame.transpose(1, 2, 0)
 
 
@@ -214,8 +237,10 @@ def woven(planes: Sequence[npt.NDArray[Any]]) -> FloatImage:
 
 
 def unpremultiplied(rgba: FloatImage) -> FloatImage:
-    """Premultiplied (..., 4), as EXR files have them, with straight alpha: the painter sees the colour itself."""
-    if rgba[..., 3].min() == 1:
+    """Premultiplied (..., 4), as EXR files have them, with straight alpha: the painter sees the colour itself. Without
+    alpha, (..., 3), all is opaque.
+    """
+    if rgba.shape[-1] == 3 or rgba[..., 3].min() == 1:
         return rgba
     result = rgba.copy("K")
     result[..., :3] /= np.clip(rgba[..., 3:], 1e-4, 1)
@@ -223,8 +248,8 @@ def unpremultiplied(rgba: FloatImage) -> FloatImage:
 
 
 def premultiplied(rgba: FloatImage) -> FloatImage:
-    """(..., 4) of straight alpha as EXR files have them."""
-    if rgba[..., 3].min() == 1:
+    """(..., 4) of straight alpha as EXR files have them; (..., 3) as they are."""
+    if rgba.shape[-1] == 3 or rgba[..., 3].min() == 1:
         return rgba
     result = rgba.copy("K")
     result[..., :3] *= rgba[..., 3:]

@@ -216,8 +216,8 @@ def warp_ratio(shot: Shot, styled_folder: str | Path, frames: Sequence[int] | No
     for frame in chosen:
         passes = shot.read(frame, ["beauty", "vector"])
         styled = images.read_exr(Path(styled_folder) / shot.path(frame).name)
-        shown = shot.view.to_display(images.unpremultiplied(styled))[..., :3]
-        render = shot.view.to_display(images.unpremultiplied(passes["beauty"]))[..., :3]
+        shown = shot.view.shown(styled)
+        render = shot.view.shown(passes["beauty"])
         vector = passes["vector"]
         if before is not None and before[0] == frame - 1 and frame not in shot.cuts:
             ours += warp_error(shown, before[1], vector, before[3])

@@ -15,7 +15,6 @@ from . import images
 from .colour import View
 from .errors import FrameRangeError, MissingPassError, MotionBlurError, ShotError
 from .images import FloatImage, Part, Plane
-from .machine import in_chunks
 from .passes import PASSES, SKY_DEPTH
 
 # A minus belongs to the number where the name ends in "_" or there is none; else it ends the name: shot-0001.exr.
@@ -121,10 +120,7 @@ class Shot:
         if missing:
             raise _missing(path, missing)
         self._check_size(path, parts[0].size)
-        result = images.read_planes(path, parts, {name: planes[name] for name in names})
-        for name, pixels in result.items():
-            _normalise(name, pixels.transpose(2, 0, 1).reshape(pixels.shape[2], -1))
-        return result
+        return images.read_planes(path, parts, {name: planes[name] for name in names}, _normalise)
 
     def _check_size(self, path: Path, size: tuple[int, int]) -> None:
         if size != (self.width, self.height):
@@ -228,21 +224,16 @@ def _normalise(name: str, pixels: FloatImage) -> None:
     """
     if name == "object":
         return
-
-    def work(chunk: slice) -> None:
-        some = pixels[:, chunk]
-        if not np.isfinite(some.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
-            limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
-            np.nan_to_num(some, copy=False, nan=0.0, posinf=limit, neginf=-limit)
-        if name == "depth":
-            np.minimum(some, SKY_DEPTH, out=some)  # outside a render border Cycles leaves ten times that
-        elif name == "vector":
-            if max(some.max(), -some.min()) >= _NO_VECTOR:
-                some[np.abs(some) >= _NO_VECTOR] = 0.0
-            # Blender counts y upward, and zw from the next frame rather than to it.
-            np.negative(some[1:3], out=some[1:3])
-
-    in_chunks(work, pixels.shape[1])
+    if not np.isfinite(pixels.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
+        limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
+        np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
+    if name == "depth":
+        np.minimum(pixels, SKY_DEPTH, out=pixels)  # outside a render border Cycles leaves ten times that
+    elif name == "vector":
+        if max(pixels.max(), -pixels.min()) >= _NO_VECTOR:
+            pixels[np.abs(pixels) >= _NO_VECTOR] = 0.0
+        # Blender counts y upward, and zw from the next frame rather than to it.
+        np.negative(pixels[1:3], out=pixels[1:3])
 
 
 def _spoken(frames: Iterable[int]) -> str:

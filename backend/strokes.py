@@ -94,7 +94,7 @@ class Subject:
         if "object" in shot.passes(frame):
             names.append("object")
         passes = shot.read(frame, names)
-        shown = shot.view.to_display(images.unpremultiplied(passes["beauty"]))[..., :3]
+        shown = shot.view.shown(passes["beauty"])
         depth = passes["depth"][..., 0]
         sky = depth > SKY
         ids = passes["object"][..., 0].view(np.int32) if "object" in passes else np.zeros(depth.shape, np.int32)

@@ -25,7 +25,7 @@ def eight_bit(display: images.FloatImage) -> Bytes:
 def displayed(shot: Shot, frame: int) -> Bytes:
     """The render of one frame as the scene's view shows it, HxWx3."""
     beauty = shot.read(frame, ["beauty"])["beauty"]
-    return eight_bit(shot.view.to_display(images.unpremultiplied(beauty))[..., :3])
+    return eight_bit(shot.view.shown(beauty))
 
 
 def background(shot: Shot, frame: int) -> float:
@@ -56,14 +56,13 @@ def display_of(painting: Bytes) -> NDArray[np.float32]:
 
 def styled_display(shot: Shot, styled: Path) -> Bytes:
     """A styled frame's values as the scene's view should show them, HxWx3."""
-    pixels = images.unpremultiplied(images.read_exr(styled))
-    return eight_bit(shot.view.to_display(pixels)[..., :3])
+    return eight_bit(shot.view.shown(images.read_exr(styled)))
 
 
 def write_as_styled(shot: Shot, painting: Bytes, target: Path) -> None:
     """Write a painting as if the look had made exactly it."""
-    linear = shot.view.from_display(display_of(painting))
-    images.write_exr(target, np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1))
+    stored, _ = shot.view.from_display(display_of(painting))
+    images.write_exr(target, np.concatenate([stored, np.ones_like(stored[..., :1])], axis=-1))
 
 
 def columns(frames: Sequence[int], keyframes: Sequence[int]) -> list[int]:

@@ -55,15 +55,17 @@ def test_steps_after_a_table_become_one_table(config: str):
 
 
 def worst(view: View, display: np.ndarray) -> float:
-    """The largest difference, in 8-bit steps, after from_display and to_display."""
-    return float(np.abs(view.to_display(view.from_display(display)) - display).max() / STEP)
+    """The largest difference, in 8-bit steps, after from_display."""
+    stored, shown = view.from_display(display)
+    assert (view.shown(stored) == shown).all()
+    return float(np.abs(shown - display).max() / STEP)
 
 
 def test_standard_is_srgb():
     view = View.standard()
     shown = view.to_display(np.array([[[0.0, 0.18, 1.0], [-1.0, 0.0031308, 9.0]]], np.float32))
     assert np.allclose(shown, [[[0, 0.4613561, 1], [0, 0.04045, 1]]], atol=1e-4)
-    assert worst(view, cube(32)) < 0.01
+    assert worst(view, cube(32)) < 0.05  # that is what half floats round off
     assert not view.reason and view.reachable(cube(9)).all()
 
 
@@ -82,7 +84,7 @@ def test_views_and_their_inverse(config: str, name: str, least: float):
     assert view.reachable(muted(24)).all() and worst(view, muted(24)) <= 2
     greys = np.linspace(0, 1, 256, dtype=np.float32)[None, :, None].repeat(3, 2)
     assert worst(view, greys) < 1
-    linear = view.from_display(greys)
+    linear = view.from_display(greys)[0].astype(np.float32)
     assert np.ptp(linear, axis=2).max() < 0.01 * linear.max()  # a grey stays grey: White is not a red beyond all bounds
     assert (np.diff(linear.mean(axis=2)) > -1e-6).all()
 
@@ -103,7 +105,7 @@ def test_colours_beyond_agx_come_near(config: str):
     """Pure sRGB red cannot be shown by AgX: what is shown instead is still clearly red, and it is told."""
     view = View(config, view="AgX")
     red = np.array([[[1.0, 0.0, 0.0]]], np.float32)
-    shown = view.to_display(view.from_display(red))[0, 0]
+    shown = view.from_display(red)[1][0, 0]
     assert shown[0] > 0.85 and shown[1:].max() < 0.2
     assert not view.reachable(red).any()
     assert view.reachable(np.concatenate([red, red * 0 + 0.5])).mean() == 0.5
@@ -112,7 +114,8 @@ def test_colours_beyond_agx_come_near(config: str):
 def test_big_pictures_are_worked_on_in_pieces(config: str):
     view = View(config, view="AgX")
     picture = np.random.default_rng(2).random((211, 307, 3), np.float32)
-    assert (view.from_display(picture)[100:103] == view.from_display(picture[100:103])).mean() > 0.999
+    for whole, part in zip(view.from_display(picture), view.from_display(picture[100:103]), strict=True):
+        assert (whole[100:103] == part).mean() > 0.999
     assert (view.to_display(picture)[5] == view.to_display(picture[5:6])[0]).all()
 
 
@@ -173,7 +176,7 @@ def test_many_threads_get_the_same(config: str):
     view = View(config, view="Filmic", gamma=1.05)
     picture = muted(20)
     results: list[np.ndarray] = []
-    threads = [threading.Thread(target=lambda: results.append(view.from_display(picture))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(view.from_display(picture)[0])) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -197,12 +200,12 @@ def test_blender_shows_what_was_painted(blender_script: Callable[..., None], con
     cases, frames = [], []
     for number, (name, look, exposure, gamma) in enumerate(CASES):
         view = View(config, "sRGB", name, look, exposure, gamma)
-        linear = view.from_display(painting)
+        stored, shown = view.from_display(painting)
         exr, png = tmp_path / f"{number}.exr", tmp_path / f"{number}.png"
-        write_exr(exr, np.concatenate([linear, np.ones_like(linear[..., :1])], axis=2))
+        write_exr(exr, np.concatenate([stored, np.ones_like(stored[..., :1])], axis=2))
         facts = {"view": name, "look": look, "exposure": exposure, "gamma": gamma}
         cases.append({"exr": str(exr), "png": str(png), "size": [64, 64], **facts})
-        frames.append((png, view.to_display(linear)))
+        frames.append((png, shown))
     (tmp_path / "cases.json").write_text(json.dumps(cases))
     blender_script("show_frames.py", tmp_path / "cases.json")
     for case, (png, expected) in zip(cases, frames, strict=True):
@@ -214,10 +217,28 @@ def test_blender_shows_what_was_painted(blender_script: Callable[..., None], con
 
 
 @pytest.mark.parametrize("view", ["Standard", "Filmic", "AgX"])
-def test_alpha_is_kept_and_changes_no_colour(config: str, view: str):
+def test_alpha_changes_no_colour(config: str, view: str):
     chosen = View(config, view=view, exposure=0.5)
     rgba = np.random.default_rng(3).random((20, 30, 4)).astype(np.float32)
-    for convert in (chosen.to_display, chosen.from_display):
-        four, three = convert(rgba), convert(np.ascontiguousarray(rgba[..., :3]))
-        assert (four[..., 3] == rgba[..., 3]).all()
-        assert np.abs(four[..., :3] - three).max() <= 1e-5 * max(1.0, float(np.abs(three).max()))
+    rgba[:2, :, 3], rgba[2:4, :, 3] = 0, 1
+    stored, shown = chosen.from_display(rgba)
+    opaque, expected = chosen.from_display(np.ascontiguousarray(rgba[..., :3]))
+    assert (stored[..., 3] == rgba[..., 3].astype(np.float16)).all()
+    away = np.abs(shown - expected).max(axis=2)
+    assert (away * rgba[..., 3]).max() < 1.6 * STEP  # as much as what covers little may be off
+    same = (away < 0.1 * STEP) & (rgba[..., 3] > 0.01)
+    assert same.mean() > 0.8
+    np.testing.assert_allclose(stored[same][:, :3], (opaque * stored[..., 3:])[same], rtol=5e-3, atol=1e-6)
+    assert (stored[:2] == 0).all() and (shown[2:4] == expected[2:4]).all()
+
+
+def test_however_it_lies_in_memory(config: str):
+    """Channel by channel, as files have pictures, with pixels side by side, or as a window of either."""
+    view = View(config, view="AgX", exposure=0.5)
+    planes = np.random.default_rng(4).random((4, 96, 130), np.float32)
+    picture = planes.transpose(1, 2, 0)
+    woven = np.ascontiguousarray(picture)
+    for one, other in ((picture, woven), (picture[7:20, 3:], woven[7:20, 3:]), (picture[..., :3], woven[..., :3])):
+        assert (view.shown(one) == view.shown(other)).all()
+        for by_channel, by_pixel in zip(view.from_display(one), view.from_display(other), strict=True):
+            assert (by_channel == by_pixel).all()

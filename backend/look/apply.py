@@ -30,7 +30,7 @@ from .journey import Journey, Stop, key_frames
 from .reader import Reader, Stamp, stamp
 from .tiles import paint
 
-FORMAT = 2  # counts up when the same look and passes give other pixels
+FORMAT = 3  # counts up when the same look and passes give other pixels
 KEPT = 0.6  # trust in carried paint from which on it begins to be kept as it is
 STEADY = 0.7  # how much of its history stays in a picture where that can be trusted
 AHEAD = 4_000_000  # pixels of a frame up to which those to come are read and prepared while this one is painted
@@ -137,16 +137,24 @@ class Styler:
         return Prepared(stop, frame, laid(stop.paintings, frame))
 
     def _painted(self, now: Prepared) -> tuple[Frame, bool, Tensor]:
-        """The frame, whether it was painted alone, and its picture (3, H, W) in display colours."""
+        """The frame, whether it was painted alone, and its picture (4, H, W): display colours and straight alpha."""
         frame, last = now.frame, self._last_output(now.stop)
         alone = last is None and now.stop.neighbour is not None
         # What the artist painted is not for the network to change: it tints even what it means to keep.
         kept = ((now.paintings.history[3:] - KEPT) / (1 - KEPT)).clamp_(0, 1)
         known = with_last(now.paintings, last, frame)
         self._fill_holes(known, now.stop, frame)  # where they were, nothing is KEPT
-        picture = self._paint(frame, now.stop.rest.rest, known)
-        # And what the network made a moment ago it makes a little differently each time, which flickers.
-        return frame, alone, picture.lerp_(known[:3], torch.maximum(kept, STEADY * known[3:]))
+        made = self._paint(frame, now.stop.rest.rest, known)
+        picture = torch.empty_like(known)
+
+        def work(chunk: slice) -> None:
+            said, share, painted, result = (layer.flatten(1)[:, chunk] for layer in (known, kept, made, picture))
+            # And what the network made a moment ago it makes a little differently each time, which flickers.
+            torch.lerp(painted, said[:3], torch.maximum(share, STEADY * said[3:]), out=result[:3])
+            result[3:] = frame.alpha.flatten(1)[:, chunk]
+
+        in_chunks(work, frame.height * frame.width)
+        return frame, alone, picture
 
     def _paint(self, frame: Frame, rest: guides.Array, history: Tensor) -> Tensor:
         def see(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
@@ -157,15 +165,8 @@ class Styler:
     def _styled(self, painted: tuple[Frame, bool, Tensor]) -> tuple[int, bool, HalfImage]:
         """The frame's number, whether it was painted alone, and its picture (H, W, 4) as its file is to have it."""
         frame, alone, picture = painted
-        display = pictures.woven([plane.numpy() for plane in (*picture, *frame.alpha)])
-        straight = self.shot.view.from_display(display).reshape(-1, 4)
-        made = np.empty((frame.height, frame.width, 4), np.float16)
-
-        def work(chunk: slice) -> None:
-            made.reshape(-1, 4)[chunk] = pictures.as_half(pictures.premultiplied(straight[chunk]))
-
-        in_chunks(work, len(straight))
-        self._last = StyledFrame.made(frame.number, frame.display, guides.displayed(made, self.shot.view))
+        made, shown = self.shot.view.from_display(picture.permute(1, 2, 0).numpy())
+        self._last = StyledFrame.made(frame.number, frame.display, guides.planes(shown))
         return frame.number, alone, made
 
     def _fill_holes(self, known: Tensor, stop: Stop, frame: Frame) -> None:
@@ -189,8 +190,8 @@ class Styler:
             if not self.is_current(number):  # an earlier look's frame says nothing of this one
                 return None
             # As its file has it, so that a run that went on equals one that never stopped.
-            made = guides.displayed(pictures.read_exr(self.path(number)), self.shot.view)
-            self._last = StyledFrame.made(number, guides.read_display(self.shot, number), made)
+            shown = self.shot.view.shown(pictures.read_exr(self.path(number)))
+            self._last = StyledFrame.made(number, guides.read_display(self.shot, number), guides.planes(shown))
         return Source(1.0, self._last, track)
 
     def _write(self, path: Path, rgba: HalfImage, recipe: str) -> Path:

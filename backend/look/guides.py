@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..colour import View
-from ..images import LUMINANCE, ByteImage, HalfImage, unpremultiplied, woven
+from ..images import LUMINANCE, ByteImage, unpremultiplied, woven
 from ..machine import in_chunks
 from ..motion import Names
 from ..shot import SKY, Shot
@@ -158,25 +158,12 @@ def _motion(passes: dict[str, Array]) -> Motion:
 
 def read_display(shot: Shot, number: int, view: View | None = None) -> Tensor:
     """Only what the artist sees of a frame, in the shot's view or another: (3, H, W) in 0..1."""
-    return displayed(shot.read(number, ["beauty"])["beauty"], view or shot.view)
+    return planes((view or shot.view).shown(shot.read(number, ["beauty"])["beauty"]))
 
 
 def in_bytes(display: Tensor) -> ByteImage:
     """Display colours (3, H, W) in 0..1 as a picture of bytes (H, W, 3)."""
     return (display.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-
-
-def displayed(rgba: Array | HalfImage, view: View) -> Tensor:
-    """What ``view`` shows of premultiplied (H, W, 4): (3, H, W) in 0..1."""
-    result = torch.empty(3, *rgba.shape[:2])
-    pixels, shown = torch.from_numpy(rgba).flatten(0, 1), result.flatten(1)
-
-    def work(chunk: slice) -> None:
-        colour = unpremultiplied(pixels[chunk].float().numpy())
-        shown[:, chunk] = torch.from_numpy(view.to_display(colour)).T[:3]
-
-    in_chunks(work, len(pixels))
-    return result
 
 
 def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> Frame:
@@ -190,7 +177,7 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> Fram
 
     def work(chunk: slice) -> None:
         colour = unpremultiplied(rgba[chunk])
-        display.flatten(1)[:, chunk] = torch.from_numpy(view.to_display(colour)).T[:3]
+        display.flatten(1)[:, chunk] = torch.from_numpy(view.to_display(colour[:, :3])).T
         alpha.flatten()[chunk] = torch.from_numpy(rgba[chunk, 3]).clamp(0, 1)
         light.flatten()[chunk] = _light(torch.from_numpy(colour).T[:3], own[:, chunk])
 
