@@ -189,7 +189,7 @@ class _Inverse:
         self._estimate = _cpu(config, _grouped([lut, *to_linear]))
 
     def estimate(self, display: FloatImage) -> FloatImage:
-        """Scene-linear values that are off where the table is coarse."""
+        """Scene-linear values: exact where there is an exact inverse, else off where the table is coarse."""
         return _run(self._estimate, display, clip=False)
 
     def missed(self, display: FloatImage, off: FloatImage) -> NDArray[np.intp]:

@@ -22,6 +22,14 @@ def styled(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     return Shot.open(path.parent).view.to_display(np.ascontiguousarray(images.read_exr(path)[..., :3]))
 
 
+def check_same(whole: Path, other: Path) -> None:
+    """Every frame of the one folder, of which there are some, is in the other to the byte."""
+    frames = list(whole.iterdir())
+    assert frames
+    for path in frames:
+        assert path.read_bytes() == (other / path.name).read_bytes(), path.name
+
+
 def test_a_look_makes_every_frame_look_like_the_painting(sliding: Path, sliding_look: Path, tmp_path: Path) -> None:
     shot = Shot.open(sliding / "shot")
     result = do("look.apply", shot=shot.folder, look=sliding_look, out=tmp_path)
@@ -56,8 +64,7 @@ def test_a_stopped_batch_goes_on_and_ends_with_the_same_bytes(
     (tmp_path / "parts" / made[0]).write_bytes(b"not a frame")
     rest = do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path / "parts")
     assert len(rest["skipped"]) == len(made) - 1
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "parts" / path.name).read_bytes(), path.name
+    check_same(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_no_frame_is_read_twice_but_where_the_way_turns(
@@ -83,8 +90,7 @@ def test_frame_by_frame_equals_the_whole_range(sliding: Path, sliding_look: Path
     do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path / "whole", frames=[2, 6])
     for frame in range(2, 7):
         do("look.apply", shot=sliding / "shot", look=sliding_look, out=tmp_path / "single", frames=[frame, frame])
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "single" / path.name).read_bytes(), path.name
+    check_same(tmp_path / "whole", tmp_path / "single")
 
 
 def test_a_frame_is_made_again_when_its_render_or_look_is_newer(
@@ -153,8 +159,7 @@ def test_a_painted_frame_that_is_rendered_later_is_painted(sliding: Path, slidin
         "slide_0001.exr"
     ]
     do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "whole")
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
+    check_same(tmp_path / "whole", tmp_path / "out")
 
 
 def test_paint_holds_where_the_render_is_still_what_was_painted_over(
@@ -253,8 +258,7 @@ def test_frames_that_close_the_way_between_two_paintings_show_both(
         do("look.apply", shot=shot, look=crossing_look, out=tmp_path / "out", frames=[frame, frame])
     for kind in ("out", "whole"):
         do("look.apply", shot=shot, look=crossing_look, out=tmp_path / kind)
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes(), path.name
+    check_same(tmp_path / "whole", tmp_path / "out")
 
 
 @pytest.mark.parametrize("missing", [4, 2])
@@ -267,8 +271,7 @@ def test_frame_by_frame_equals_the_whole_across_a_gap_and_without_a_painting(
     for frame in (frame for frame in (2, 3, 1, 4, 5, 6) if frame != missing):
         do("look.apply", shot=shot, look=sliding_look, out=tmp_path / "single", frames=[frame, frame])
     assert {path.name for path in (tmp_path / "whole").iterdir()} == {path.name for path in shot.iterdir()}
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "single" / path.name).read_bytes(), path.name
+    check_same(tmp_path / "whole", tmp_path / "single")
 
 
 def test_paint_is_there_again_when_something_has_passed(tmp_path: Path) -> None:
