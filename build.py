@@ -174,11 +174,14 @@ def test(arguments: argparse.Namespace) -> int:
         print(f"\n== {name}", flush=True)
         checks[name] = call(python(), "-m", *command)
     print("\n== pytest", flush=True)
-    failed, lines = relayed(python(), "-m", "pytest", "-rs", "--durations=15", *arguments.rest, env=env)
+    failed, lines = relayed(python(), "-m", "pytest", "-rfEs", "--durations=15", *arguments.rest, env=env)
     print("\n== what ran")
     for name, code in checks.items():
         print(f"{name}: {'ok' if code == 0 else 'FAILED'}")
     print(f"Blenders: {used}")
+    for line in lines:
+        if line.startswith(("FAILED ", "ERROR ")):
+            print(line.partition(" - ")[0])
     skipped = [line for line in lines if line.startswith("SKIPPED")]
     for line in skipped:
         print(line)

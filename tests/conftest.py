@@ -115,7 +115,7 @@ class BlenderRunner:
             check=False,
         )
         self.output = done.stdout
-        assert done.returncode == 0, self.output
+        assert done.returncode == 0, self.output[-4000:]  # its end: the traceback, after what the render says
         return json.loads(answer.read_text("utf-8"))
 
 

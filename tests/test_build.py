@@ -98,14 +98,26 @@ def test_torch_without_cuda_only_where_pip_has_one(monkeypatch: pytest.MonkeyPat
     assert build.without_cuda(["torch==2.13.0"]) == ["torch==2.13.0"]
 
 
+QUICK = """
+import pytest
+
+def test_one(): pass
+
+@pytest.mark.skip(reason="no moon tonight")
+def test_two(): pass
+
+def test_three(): assert False, "too" + " long" * 1000
+"""
+
+
 def test_closing_lines_of_ci_are_pytests_own(tmp_path: Path) -> None:
-    """What the test runner said last is what build.py says last."""
+    """What the test runner said last is what build.py says last, and each failure by its name alone."""
     quick = tmp_path / "test_one.py"
-    quick.write_text(
-        "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.skip(reason='no moon tonight')\ndef test_two(): pass\n"
-    )
+    quick.write_text(QUICK)
     done = run("test", "--rootdir", str(tmp_path), str(quick), "-p", "no:cacheprovider")
-    last = done.stdout.rstrip().splitlines()
-    assert "1 passed, 1 skipped" in last[-1]
-    assert any("no moon tonight" in line for line in last[-6:])
-    assert any(line.startswith("Blenders:") for line in last[-6:])
+    assert done.returncode == 1
+    last = done.stdout.rstrip().splitlines()[-6:]
+    assert "1 failed, 1 passed, 1 skipped" in last[-1]
+    assert any("no moon tonight" in line for line in last)
+    assert any(line.startswith("Blenders:") for line in last)
+    assert any(line.startswith("FAILED ") and line.endswith("::test_three") for line in last)
