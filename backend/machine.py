@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 # What backend/requirements.txt installs, by the names under which Python imports it.
 LIBRARIES = ("torch", "numpy", "OpenEXR", "PyOpenColorIO", "PIL", "safetensors")
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
+# Of glibc's malloc.h: M_ARENA_MAX, one heap; M_MMAP_MAX, nothing beside it; M_TRIM_THRESHOLD, bytes that it keeps.
+_HEAP = {-8: 1, -4: 0, -1: 1 << 28}
 CHUNK = 1 << 16  # pixels that one thread takes at a time: stays in its cache
 
 Item = TypeVar("Item")
@@ -57,11 +58,12 @@ def one_heap() -> None:
     """Have all threads that are to come share the first one's heap, where the C library is glibc.
 
     It would give each a heap of its own, but none in which pictures fit: it would ask the system for each, and give it
-    back, and clearing that memory takes longer than many a step on a picture.
+    back, and clearing that memory takes longer than many a step on a picture. What the next ones need is kept, too.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
-        mallopt(_ARENA_MAX, 1)
+        for parameter, value in _HEAP.items():
+            mallopt(parameter, value)
 
 
 def in_long_turns() -> None:

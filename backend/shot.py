@@ -222,9 +222,11 @@ def _normalise(name: str, pixels: FloatImage) -> None:
     """Make values (channels, N) mean what ``Shot.read`` promises, in place. Cheap sums and extremes show whether there
     is work.
     """
+    from torch import from_numpy  # sums in half of numpy's time; who reads headers alone has no use for it
+
     if name == "object":
         return
-    if not np.isfinite(pixels.sum(dtype=np.float32)):  # fireflies, or a sky too far for half float
+    if not from_numpy(pixels).sum().isfinite():  # fireflies, or a sky too far for half float
         limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
     if name == "depth":
