@@ -104,7 +104,11 @@ class BlenderRunner:
         }
         script.write_text(RUNNER.format(source=source, arguments=texts, **parts), "utf-8")
         answer.unlink(missing_ok=True)
-        own = {"BLENDER_USER_RESOURCES": str(self.folder / "profile"), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {
+            "BLENDER_USER_RESOURCES": str(self.folder / "profile"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONFAULTHANDLER": "1",  # the bpy wheel has no crash log
+        }
         done = subprocess.run(
             [*self.command, str(script)],
             stdout=subprocess.PIPE,
