@@ -90,11 +90,11 @@ class View:
                 "Choose Standard, Filmic or AgX without them in the Color Management panel, and render again.",
             )
 
-    def to_display(self, linear: FloatImage) -> FloatImage:
+    def to_display(self, linear: FloatImage, out: FloatImage | None = None) -> FloatImage:
         """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3, in memory as it came: soonest where each
-        channel lies by itself. Raises ColourError.
+        channel lies by itself; or ``out``, that lies so. Raises ColourError.
         """
-        return _run(_forward(self), linear)
+        return _run(_forward(self), linear, out=out)
 
     def shown(self, stored: FloatImage | HalfImage) -> FloatImage:
         """What Blender shows of pixels as a frame's file has them, premultiplied HxWx4 or HxWx3: as ``to_display``."""
@@ -369,10 +369,12 @@ def _checked(work: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _run(processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True) -> FloatImage:
+def _run(
+    processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True, out: FloatImage | None = None
+) -> FloatImage:
     """``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished, in memory as they came."""
     source = pixels.reshape(-1, pixels.shape[-1])
-    result = np.empty_like(source, np.float32)
+    result = np.empty_like(source, np.float32) if out is None else out
 
     def work(chunk: slice) -> None:
         _through(processor, source[chunk], result[chunk])
@@ -407,9 +409,10 @@ def _clip(values: FloatImage) -> None:
 
 
 def _clipped(values: FloatImage) -> FloatImage:
-    result = np.array(values, np.float32)
-    _clip(result)
-    return result
+    from torch import from_numpy  # see _clip
+
+    clipped: FloatImage = from_numpy(values).clamp(0, 1).numpy()
+    return clipped
 
 
 def _off(shown: FloatImage, wanted: FloatImage) -> FloatImage:

@@ -95,7 +95,7 @@ def as_half(pixels: npt.NDArray[Any]) -> HalfImage:
 
     if pixels.dtype == np.float16:
         return pixels
-    half: HalfImage = from_numpy(np.array(pixels)).clamp_(-HALF_MAX, HALF_MAX).half().numpy()
+    half: HalfImage = from_numpy(pixels).clamp(-HALF_MAX, HALF_MAX).half().numpy()
     return half
 
 

@@ -64,9 +64,9 @@ def inside(flow: Tensor) -> Tensor:
     """Mask of the pixels whose flow ends within the frame."""
     height, width = flow.shape[1:]
     right, down = (width - 1) / 2, (height - 1) / 2  # from the middle
-    column = (flow[0] + (torch.arange(width, dtype=flow.dtype) - right)).abs_() <= right
-    row = (flow[1] + (torch.arange(height, dtype=flow.dtype) - down)[:, None]).abs_() <= down
-    return (column & row)[None].to(flow.dtype)
+    column = (flow[0] + (torch.arange(width, dtype=flow.dtype) - right)).abs_().le_(right)
+    row = (flow[1] + (torch.arange(height, dtype=flow.dtype) - down)[:, None]).abs_().le_(down)
+    return column.mul_(row)[None]
 
 
 def agreement(there: Tensor, back: Tensor, slip: float = SLIP) -> Tensor:
@@ -75,8 +75,8 @@ def agreement(there: Tensor, back: Tensor, slip: float = SLIP) -> Tensor:
     The forward-backward check: both together must lead to where they began, within ``slip`` pixels.
     """
     across, down = (there + back).square_()
-    close: Tensor = across.add_(down) < slip**2
-    return close[None].to(there.dtype).mul_(inside(there))
+    close: Tensor = across.add_(down).lt_(slip**2)
+    return close[None].mul_(inside(there))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Track:
         flow = there + at_ends(self.flow, ends)
         # A sample that mixes valid with invalid neighbours mixes two surfaces: only full validity counts. Between ends
         # that are all within the key frame is its own.
-        still = (at_ends(self.valid, ends) > 0.999).to(there.dtype)
+        still = at_ends(self.valid, ends).gt_(0.999)
         return step, Track(flow, still.mul_(step.valid))
 
 

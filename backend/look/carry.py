@@ -144,7 +144,7 @@ class StyledFrame:
     @cached_property
     def whole(self) -> bool:
         """Whether it is known everywhere."""
-        return bool((self.known == 1).all())
+        return bool(self.known.min() == 1)
 
     @classmethod
     def painted(cls, number: int, display: Tensor, painting: Tensor) -> "StyledFrame":
@@ -231,7 +231,8 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
     if last is None:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
-    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear).mul_(paintings.history[3:] < 1 - FAINT)
+    sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear)
+    sure.masked_fill_(paintings.history[3:] >= 1 - FAINT, 0)
     return last.frame.lay(paintings.history, last.track, sure, now)
 
 

@@ -111,7 +111,7 @@ class Frame:
         torch.clamp(planes(self.albedo)[window], 0, 1, out=result[4:7]).sqrt_().mul_(2).sub_(1)
         result[7:10] = planes(self.normal)[window]
         torch.clamp(depth, 1e-6, SKY, out=result[10:11]).div_(self.encoding.depth).log2_().div_(4).clamp_(-1, 1)
-        result[11:12] = depth > SKY
+        torch.gt(depth, SKY, out=result[11:12])
         result[12:] = self.light[window]
         return result
 
@@ -177,8 +177,8 @@ def read(shot: Shot, number: int, view: View, encoding: Encoding | None) -> Fram
 
     def work(chunk: slice) -> None:
         colour = unpremultiplied(rgba[chunk])
-        display.flatten(1)[:, chunk] = torch.from_numpy(view.to_display(colour[:, :3])).T
-        alpha.flatten()[chunk] = torch.from_numpy(rgba[chunk, 3]).clamp(0, 1)
+        view.to_display(colour[:, :3], display.flatten(1)[:, chunk].T.numpy())
+        torch.clamp(torch.from_numpy(rgba[chunk, 3]), 0, 1, out=alpha.flatten()[chunk])
         light.flatten()[chunk] = _light(torch.from_numpy(colour).T[:3], own[:, chunk])
 
     in_chunks(work, height * width)
