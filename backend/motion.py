@@ -55,9 +55,9 @@ def sampled(image: Tensor, ends: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(image[None], where, mode=mode, padding_mode="border", align_corners=True)[0, :, 0]
 
 
-def places_of(mask: Tensor) -> Tensor:
-    """(N): where a ``mask`` of one dimension holds. Numpy finds it in a third of torch's time."""
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
+def places_of(mask: NDArray[np.bool_]) -> Tensor:
+    """(N): where a ``mask`` of one dimension holds. Numpy compares and finds in a third of torch's time."""
+    return torch.from_numpy(np.flatnonzero(mask))
 
 
 def inside(flow: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ as ``ViewLayer.Diffuse Color.R``. Both are read here, and nobody else needs to k
 import json
 import re
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +227,7 @@ def _normalise(name: str, pixels: FloatImage) -> None:
 
     if name == "object":
         return
-    if not from_numpy(pixels).sum().isfinite():  # fireflies, or a sky too far for half float
+    if not isfinite(float(from_numpy(pixels).sum())):  # fireflies, or a sky too far for half float
         limit = SKY_DEPTH if name == "depth" else images.HALF_MAX
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=limit, neginf=-limit)
     if name == "depth":

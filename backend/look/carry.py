@@ -65,10 +65,13 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
     step = _stride(len(depth))
     near, flow = _nearness(depth[::step, ::step]), track.flow[:, ::step, ::step]
     cells = Cells(near)
-    most, least = cells.largest_around(flow), -cells.largest_around(-flow)
-    still = ((cells.split(flow) >= most - SLIP) & (cells.split(flow) <= least + SLIP)).all(0, keepdim=True)
-    in_front = cells.split(near) >= cells.largest_around(near) / SAME_DEPTH
-    return _for_all(cells.joined(still | in_front).to(near.dtype), *depth.shape[:2])
+    most, least = cells.largest_around(flow) - SLIP, SLIP - cells.largest_around(-flow)
+    limit = cells.largest_around(near) / SAME_DEPTH
+    # Numpy compares several times as fast as torch.
+    flow, near, most, least, limit = (x.numpy() for x in (cells.split(flow), cells.split(near), most, least, limit))
+    still = (flow >= most) & (flow <= least)
+    result = still[:1] & still[1:] | (near >= limit)
+    return _for_all(cells.joined(torch.from_numpy(result)).float(), *depth.shape[:2])
 
 
 def _stride(height: int) -> int:
@@ -170,7 +173,7 @@ class StyledFrame:
             trust.mul_(at_ends(self.known, ends))
         result = torch.zeros(4, now.height, now.width) if history is None else history
         places, told, trust = ends[0].permute(2, 0, 1).flatten(1), result.flatten(1), trust.flatten()
-        pixels = places_of(trust > FAINT)
+        pixels = places_of(trust.numpy() > FAINT)
 
         def work(chunk: slice) -> None:
             some = pixels[chunk]
@@ -232,7 +235,8 @@ def with_last(paintings: Laid, last: Source | None, now: Frame) -> Tensor:
         return paintings.history
     # The last output may have kept the stroke that is not wanted here.
     sure = clear_of_movers(last.track, now.depth).mul_(paintings.clear)
-    sure.masked_fill_(paintings.history[3:] >= 1 - FAINT, 0)
+    wanted = sure.numpy()
+    wanted *= paintings.history[3:].numpy() < 1 - FAINT
     return last.frame.lay(paintings.history, last.track, sure, now)
 
 

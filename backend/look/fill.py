@@ -62,7 +62,7 @@ class Fill:
         """Fill the holes of ``history`` (4, H, W) of the frame ``now``, which ``track`` ties to the key frame."""
         if not len(self.names):
             return
-        holes = places_of(history[3].flatten() < HOLE)
+        holes = places_of(history[3].flatten().numpy() < HOLE)
         which = torch.empty_like(holes)  # of the key frame's kinds of surface
 
         def look(chunk: slice) -> None:
@@ -82,7 +82,7 @@ class Fill:
         nearest = torch.cat([*layers, torch.empty(2, 0, self._cells.shape[1])], 1)
 
         def lay(chunk: slice) -> None:
-            some = places_of(trust.index_select(0, which[chunk]) > 0) + chunk.start
+            some = places_of(trust.index_select(0, which[chunk]).numpy() > 0) + chunk.start
             if len(some):
                 place, pixels = which.index_select(0, some), holes.index_select(0, some)
                 there = torch.stack([pixels % now.width, pixels // now.width]) + _of(track.flow, pixels)
