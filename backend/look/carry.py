@@ -50,11 +50,11 @@ def clear(track: Track, depth: Array) -> Tensor:
     near = _nearness(depth)
     bared = (1 - track.valid).mul_(inside(track.flow)).mul_(near)
     # What is one pixel wide is not ground but a silhouette itself: vectors are not anti-aliased.
-    wide = F.pad(torch.minimum(bared[:, :-1], bared[:, 1:]), (0, 0, 0, 1))
-    wide = F.pad(torch.minimum(wide[..., :-1], wide[..., 1:]), (0, 1))
+    high, wide = torch.zeros_like(bared), torch.zeros_like(bared)
+    torch.minimum(bared[:, :-1], bared[:, 1:], out=high[:, :-1])
+    torch.minimum(high[..., :-1], high[..., 1:], out=wide[..., :-1])
     cells = Cells(near)
-    in_front = cells.split(near) > SAME_DEPTH * cells.largest_around(wide)
-    return cells.joined(in_front).to(near.dtype)
+    return cells.joined(cells.split(near).gt_(SAME_DEPTH * cells.largest_around(wide)))
 
 
 def clear_of_movers(track: Track, depth: Array) -> Tensor:
@@ -66,12 +66,10 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
     near, flow = _nearness(depth[::step, ::step]), track.flow[:, ::step, ::step]
     cells = Cells(near)
     most, least = cells.largest_around(flow) - SLIP, SLIP - cells.largest_around(-flow)
-    limit = cells.largest_around(near) / SAME_DEPTH
-    # Numpy compares several times as fast as torch.
-    flow, near, most, least, limit = (x.numpy() for x in (cells.split(flow), cells.split(near), most, least, limit))
-    still = (flow >= most) & (flow <= least)
-    result = still[:1] & still[1:] | (near >= limit)
-    return _for_all(cells.joined(torch.from_numpy(result)).float(), *depth.shape[:2])
+    along = cells.split(flow).numpy()  # numpy compares several times as fast as torch
+    still = (along >= most.numpy()) & (along <= least.numpy())
+    in_front = cells.split(near).numpy() >= (cells.largest_around(near) / SAME_DEPTH).numpy()
+    return _for_all(cells.joined(torch.from_numpy(still[:1] & still[1:] | in_front)).float(), *depth.shape[:2])
 
 
 def _stride(height: int) -> int:
