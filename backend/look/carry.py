@@ -63,7 +63,7 @@ def clear_of_movers(track: Track, depth: Array) -> Tensor:
     What lies behind an edge that moves against it is not clear.
     """
     step = _stride(len(depth))
-    near, flow = _nearness(depth[::step, ::step]), track.flow[:, ::step, ::step]
+    near, flow = _nearness(depth[::step, ::step]), track.flow[:, ::step, ::step].contiguous()
     cells = Cells(near)
     most, least = cells.largest_around(flow) - SLIP, SLIP - cells.largest_around(-flow)
     along = cells.split(flow).numpy()  # numpy compares several times as fast as torch
