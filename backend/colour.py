@@ -92,7 +92,7 @@ class View:
 
     def to_display(self, linear: FloatImage, out: FloatImage | None = None) -> FloatImage:
         """HxWx3 scene-linear to what Blender shows, float32 in 0..1, HxWx3, in memory as it came: soonest where each
-        channel lies by itself; or ``out``, that lies so. Raises ColourError.
+        channel lies by itself. Put into ``out``, Nx3, if it is given, for pixels Nx3. Raises ColourError.
         """
         return _run(_forward(self), linear, out=out)
 
@@ -372,7 +372,9 @@ def _checked(work: Callable[[], Any]) -> Any:
 def _run(
     processor: ocio.CPUProcessor, pixels: FloatImage, clip: bool = True, out: FloatImage | None = None
 ) -> FloatImage:
-    """``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished, in memory as they came."""
+    """``pixels`` (... x 3 or 4, float32) through a processor, clipped to 0..1 if so wished, in memory as they came, or
+    into ``out``.
+    """
     source = pixels.reshape(-1, pixels.shape[-1])
     result = np.empty_like(source, np.float32) if out is None else out
 

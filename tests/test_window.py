@@ -75,7 +75,7 @@ class Desk:
         places = [(left + round(width * part), y) for y in range(top + 20, top + height, 14)]
         if before is not None:  # panels grow and shrink above it: look near its old place first
             places.sort(key=lambda place: abs(place[1] - before[1]))
-        for place in places:
+        for place in 3 * places:  # on a busy machine Blender may notice the mouse too late
             if self.hover(*place) == operator:
                 return place
         self.picture(f"no-{operator}")
